@@ -1,0 +1,75 @@
+/**
+ * What a feature keeps in memory per account (its roster, block list, …): loaded once, at the latest at login, then
+ * answered without waiting. The least recently used go first; accounts with a session here are never dropped.
+ */
+export class PerAccount<T> {
+  readonly #load: (username: string) => Promise<T>
+  readonly #isPinned: (username: string) => boolean
+  readonly #capacity: number
+  readonly #values = new Map<string, T>()
+  readonly #loading = new Map<string, Promise<T>>()
+
+  /**
+   * @param options.load reads the value from the database; its failure is passed on and not remembered
+   * @param options.isPinned whether the account has a session here
+   * @param options.capacity how many accounts are kept at most, pinned ones not counted
+   */
+  constructor(options: {
+    load: (username: string) => Promise<T>
+    isPinned: (username: string) => boolean
+    capacity?: number
+  }) {
+    this.#load = options.load
+    this.#isPinned = options.isPinned
+    this.#capacity = options.capacity ?? 5_000
+  }
+
+  /** The value, at once if it is here. */
+  get(username: string): T | Promise<T> {
+    const value = this.#values.get(username)
+    if (value !== undefined) return value
+    const loading = this.#loading.get(username)
+    if (loading) return loading
+    const promise = this.#load(username)
+      .then(loaded => {
+        // A change or removal meanwhile has taken this load out: its answer is old.
+        if (this.#loading.get(username) === promise) this.set(username, loaded)
+        return loaded
+      })
+      .finally(() => {
+        if (this.#loading.get(username) === promise) this.#loading.delete(username)
+      })
+    this.#loading.set(username, promise)
+    return promise
+  }
+
+  /** The value if it is here. */
+  peek(username: string): T | undefined {
+    return this.#values.get(username)
+  }
+
+  set(username: string, value: T): void {
+    this.#loading.delete(username)
+    this.#values.delete(username)
+    this.#values.set(username, value)
+    if (this.#values.size > this.#capacity) this.#evict()
+  }
+
+  /** Forgets it: the next `get` loads again. */
+  drop(username: string): void {
+    this.#values.delete(username)
+    this.#loading.delete(username)
+  }
+
+  #evict(): void {
+    // Oldest first; a bounded number of looks, so that a house full of pinned accounts costs little.
+    let looks = 32
+    for (const username of this.#values.keys()) {
+      if (looks-- === 0) return
+      if (!this.#isPinned(username)) {
+        this.#values.delete(username)
+        return
+      }
+    }
+  }
+}
