@@ -1,0 +1,59 @@
+/** Every endpoint of the admin API, for serving, for OpenAPI and for the tests that compare the two. */
+import { downloadAuthority, getCertificates } from './certificates.ts'
+import { endConnection, listConnections } from './connections.ts'
+import { followEvents } from './events.ts'
+import { getHealth, mendHealth, recheckHealth } from './health.ts'
+import { followLog, listHistory, listLog } from './logs.ts'
+import { getConnect, getHome } from './office.ts'
+import {
+  addPerson,
+  blockPerson,
+  changePerson,
+  listPeople,
+  previewRemoval,
+  removePerson,
+  resetPassword,
+} from './people.ts'
+import { createToken, getSession, listTokens, revokeToken, signIn, signOut } from './session.ts'
+import { changeSetting, listChanges, listSettings, undoChange } from './settings.ts'
+import { checkDatabase, checkDomain, createOffice, getRecovery, getSetup, keepRecovery } from './setup.ts'
+
+/** By name; a name is also the operationId in OpenAPI. */
+export const endpoints = {
+  getSetup,
+  checkDomain,
+  checkDatabase,
+  createOffice,
+  getRecovery,
+  keepRecovery,
+  getSession,
+  signIn,
+  signOut,
+  listTokens,
+  createToken,
+  revokeToken,
+  getHome,
+  getConnect,
+  listPeople,
+  addPerson,
+  changePerson,
+  resetPassword,
+  blockPerson,
+  previewRemoval,
+  removePerson,
+  listConnections,
+  endConnection,
+  listSettings,
+  changeSetting,
+  undoChange,
+  listChanges,
+  getCertificates,
+  downloadAuthority,
+  listLog,
+  followLog,
+  listHistory,
+  getHealth,
+  recheckHealth,
+  mendHealth,
+  followEvents,
+} as const

@@ -1,0 +1,36 @@
+/** What the server tells open pages by itself, as server-sent events: the event's name is `type`, its data the rest as JSON. */
+import Type, { type Static } from 'typebox'
+import { endpoint, Wellness } from './endpoint.ts'
+import { Figures, Happening } from './office.ts'
+
+/** One schema per event type. A page that gets an event it shows by a list asks for the list again. */
+export const events = {
+  /** At most once a second, and only when a figure changed. */
+  figures: Figures,
+  /** The state of the office changed; Home and Health ask again. */
+  state: Type.Object({ state: Wellness, headline: Type.String(), sentence: Type.String() }),
+  /** Something happened that Home shows. */
+  happened: Happening,
+  /** Someone was added, changed, removed, came or went; at most once a second. */
+  people: Type.Object({}),
+  /** A device connected or went; at most once a second. */
+  connections: Type.Object({}),
+  /** A setting has a new value. */
+  setting: Type.Object({ key: Type.String(), by: Type.String() }),
+  /** The session of this page has ended. */
+  'signed-out': Type.Object({}),
+} as const
+
+/** Names of the events. */
+export type EventType = keyof typeof events
+/** The data of one event. */
+export type EventData<T extends EventType> = Static<(typeof events)[T]>
+
+/** GET, SSE: one stream per page; a comment line every 15 s keeps it alive. A slow reader is cut off and connects again. */
+export const followEvents = endpoint({
+  method: 'GET',
+  path: '/api/events',
+  access: 'admin',
+  summary: 'What changes, as it changes',
+  produces: 'text/event-stream',
+})
