@@ -1,0 +1,30 @@
+// A vitest reporter that keeps the sum on disk while the tests run, so that it is there even if the run has to be ended.
+import { writeFileSync } from 'node:fs'
+
+/** Counts tests as vitest reports them; the file named in LANTHORN_TALLY always holds the present sum as JSON. */
+export default class Tally {
+  #sum = { passed: 0, failed: 0, skipped: 0 }
+
+  onTestCaseResult(testCase) {
+    const { state } = testCase.result()
+    if (state in this.#sum) this.#sum[state]++
+    this.#write()
+  }
+
+  /** A file that cannot be loaded, or whose set-up fails, has no failed test of its own: the file itself is counted. */
+  onTestModuleEnd(testModule) {
+    if (testModule.state() !== 'failed') return
+    const failedTests = [...testModule.children.allTests('failed')]
+    if (failedTests.length === 0) this.#sum.failed++
+    this.#write()
+  }
+
+  onTestRunEnd(_modules, unhandledErrors) {
+    this.#sum.failed += unhandledErrors.length
+    this.#write()
+  }
+
+  #write() {
+    if (process.env.LANTHORN_TALLY) writeFileSync(process.env.LANTHORN_TALLY, JSON.stringify(this.#sum))
+  }
+}

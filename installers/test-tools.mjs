@@ -1,0 +1,116 @@
+// What tests need from outside npm: a browser, and a Python with the chat library slixmpp. Found where the computer has them,
+// fetched where it may be done unasked, else told in one sentence which tests are left out.
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { delimiter, join } from 'node:path'
+import { cacheFolder, root, run, say, serverNode } from './set-up.mjs'
+
+const lookMs = 20_000
+const fetchMs = 5 * 60_000
+const slixmpp = 'slixmpp>=1.8,<2'
+const isWindows = process.platform === 'win32'
+
+/**
+ * Chromium for the tests of the admin pages.
+ * @param {{ mayFetch: boolean }} how `false`: only look for it.
+ * @returns {Promise<string | undefined>} the path of its program.
+ */
+export async function findChromium({ mayFetch }) {
+  const known = process.env.LANTHORN_CHROMIUM
+  if (known) return known
+  const found = onPath(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']) ?? playwrightsOwn()
+  if (found || !mayFetch) return found
+  if (await aptInstall('chromium')) return onPath(['chromium'])
+  say('Fetching Chromium for the tests of the admin pages…')
+  const playwright = join(root, 'node_modules', 'playwright-core', 'cli.js')
+  await run(serverNode(), [playwright, 'install', 'chromium'], { timeoutMs: fetchMs })
+  const fetched = playwrightsOwn()
+  if (!fetched) {
+    say(
+      'The tests in test/ui are left out, because there is no Chromium: install it, or name its program in LANTHORN_CHROMIUM.',
+    )
+  }
+  return fetched
+}
+
+/**
+ * A Python that can import slixmpp, for test/interop.
+ * @param {{ mayFetch: boolean }} how `false`: only look for it.
+ * @returns {Promise<string | undefined>} the path of the interpreter (or of a script that runs it).
+ */
+export async function findPython({ mayFetch }) {
+  const own = pythonIn(join(cacheFolder, 'venv'))
+  for (const python of [process.env.LANTHORN_PYTHON, own]) {
+    if (python && (await canChat(python))) return python
+  }
+  if (!mayFetch) return undefined
+  say('Fetching the Python chat library slixmpp for test/interop…')
+  const made = (await makeVenv(own)) ?? ((await aptInstall('python3-venv')) ? await makeVenv(own) : undefined)
+  const python = made ?? (await installBeside())
+  if (!python) {
+    say(
+      'The tests with slixmpp in test/interop are left out, because no Python with it could be made: install Python 3.9 or newer with venv and pip, or name one in LANTHORN_PYTHON.',
+    )
+  }
+  return python
+}
+
+async function makeVenv(python) {
+  for (const system of onPathAll(['python3', 'python'])) {
+    const venv = join(cacheFolder, 'venv')
+    mkdirSync(cacheFolder, { recursive: true })
+    const made = await run(system, ['-m', 'venv', '--clear', venv], { timeoutMs: fetchMs })
+    if (made.code !== 0) continue
+    await run(python, ['-m', 'pip', 'install', '--quiet', slixmpp], { timeoutMs: fetchMs })
+    if (await canChat(python)) return python
+  }
+  return undefined
+}
+
+/** Pythons without venv but with pip: the library goes into a folder of ours, and a script points to it. */
+async function installBeside() {
+  if (isWindows) return undefined
+  for (const system of onPathAll(['python3', 'python'])) {
+    const folder = join(cacheFolder, 'site')
+    await run(system, ['-m', 'pip', 'install', '--quiet', '--target', folder, slixmpp], { timeoutMs: fetchMs })
+    const script = join(cacheFolder, 'python')
+    writeFileSync(script, `#!/bin/sh\nPYTHONPATH='${folder}' exec '${system}' "$@"\n`, { mode: 0o755 })
+    if (await canChat(script)) return script
+  }
+  return undefined
+}
+
+function pythonIn(venv) {
+  return isWindows ? join(venv, 'Scripts', 'python.exe') : join(venv, 'bin', 'python')
+}
+
+async function canChat(python) {
+  return (await run(python, ['-c', 'import slixmpp'], { timeoutMs: lookMs })).code === 0
+}
+
+/** Debian and Ubuntu, as root only (containers, build machines): nobody is ever asked for a password. */
+async function aptInstall(name) {
+  if (process.getuid?.() !== 0 || onPath(['apt-get']) === undefined) return false
+  say(`Installing ${name} with apt-get…`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  const install = ['install', '--yes', '--no-install-recommends', name]
+  if ((await run('apt-get', install, { timeoutMs: fetchMs, env })).code === 0) return true
+  await run('apt-get', ['update'], { timeoutMs: fetchMs, env })
+  return (await run('apt-get', install, { timeoutMs: fetchMs, env })).code === 0
+}
+
+function playwrightsOwn() {
+  const { chromium } = createRequire(join(root, 'package.json'))('playwright-core')
+  const path = chromium.executablePath()
+  return path && existsSync(path) ? path : undefined
+}
+
+function onPath(names) {
+  return onPathAll(names)[0]
+}
+
+function onPathAll(names) {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
+  const files = names.flatMap(name => folders.map(folder => join(folder, isWindows ? `${name}.exe` : name)))
+  return files.filter(file => existsSync(file))
+}
