@@ -1,0 +1,310 @@
+/** A stanza is its bytes (RFC 6120 §8), a decoded header and an index of its children; a tree is built only when somebody asks for one. */
+
+import { Buffer } from 'node:buffer'
+import { LESS_THAN } from './characters.ts'
+import { Element, escapeAttribute, parseElement, replaceForbidden } from './element.ts'
+import {
+  type AttributeSpan,
+  decodeValue,
+  eachElement,
+  localName,
+  prefixOf,
+  readStartTag,
+  type StartTag,
+  withoutSpans,
+} from './markup.ts'
+import { NS_CLIENT, NS_COMPONENT_ACCEPT, NS_SERVER } from './namespaces.ts'
+
+/** A direct child of a stanza; `start` and `end` are byte offsets in `stanza.bytes`. */
+export interface ChildIndex {
+  readonly name: string
+  readonly ns: string
+  readonly start: number
+  readonly end: number
+}
+
+export type StanzaKind = 'message' | 'presence' | 'iq' | 'other'
+
+/** The common attributes of a stanza (RFC 6120 §8.1), decoded; `lang` is xml:lang. */
+export interface Header {
+  to?: string | undefined
+  from?: string | undefined
+  id?: string | undefined
+  type?: string | undefined
+  lang?: string | undefined
+}
+
+/** What a Stanza is made of; the framer fills this in while it proves the bytes. */
+export interface StanzaParts {
+  readonly kind: StanzaKind
+  readonly name: string
+  readonly ns: string
+  readonly to: string | undefined
+  readonly from: string | undefined
+  readonly id: string | undefined
+  readonly type: string | undefined
+  readonly lang: string | undefined
+  readonly bytes: Buffer
+}
+
+const HEADER_KEYS = ['to', 'from', 'id', 'type', 'lang'] as const
+
+/** True for the namespaces whose stanzas are the same stanzas on another kind of stream: all become 'jabber:client' (RFC 6120 §4.8.3, XEP-0114). */
+export function isContentNamespace(ns: string): boolean {
+  return ns === NS_CLIENT || ns === NS_SERVER || ns === NS_COMPONENT_ACCEPT
+}
+
+/** The kind of a first-level element. */
+export function kindOf(name: string, ns: string): StanzaKind {
+  return (name === 'message' || name === 'presence' || name === 'iq') && isContentNamespace(ns) ? name : 'other'
+}
+
+/**
+ * One first-level element of a stream, immutable. `bytes` is the whole element in the canonical context: for message, presence and iq the content
+ * namespace is the default and is not written; every prefix used is declared inside. Of kind 'other' the bytes stand alone, with their xmlns.
+ */
+export class Stanza implements StanzaParts {
+  readonly kind: StanzaKind
+  readonly name: string
+  /** 'jabber:client' for message, presence and iq of any stream. */
+  readonly ns: string
+  readonly to: string | undefined
+  readonly from: string | undefined
+  readonly id: string | undefined
+  readonly type: string | undefined
+  readonly lang: string | undefined
+  readonly bytes: Buffer
+  #children: readonly ChildIndex[]
+  #shift: number
+  #element: Element | undefined
+
+  /** For the framer and this file; everyone else uses buildStanza, from or fromBytes. `shift` is added to the offsets of `children`. */
+  constructor(parts: StanzaParts, children: readonly ChildIndex[], shift = 0) {
+    this.kind = parts.kind
+    this.name = parts.name
+    this.ns = parts.ns
+    this.to = parts.to
+    this.from = parts.from
+    this.id = parts.id
+    this.type = parts.type
+    this.lang = parts.lang
+    this.bytes = parts.bytes
+    this.#children = children
+    this.#shift = shift
+  }
+
+  /** A stanza out of a tree of our own. Characters that XML cannot carry become U+FFFD. */
+  static from(element: Element): Stanza {
+    return Stanza.fromBytes(Buffer.from(replaceForbidden(element.toString())))
+  }
+
+  /** A stanza out of bytes that were proved before (the archive, another node). The content namespace may be written or not. */
+  static fromBytes(source: Buffer): Stanza {
+    const root = readStartTag(source, 0)
+    const xmlns = root.attributes.find(attribute => attribute.name === 'xmlns')
+    const declared = xmlns === undefined ? undefined : decodeValue(source, xmlns.valueStart, xmlns.valueEnd)
+    const name = localName(root.name)
+    if (root.name === name && kindOf(name, declared ?? NS_CLIENT) !== 'other') {
+      if (xmlns !== undefined) return Stanza.fromBytes(withoutSpans(source, root, [xmlns]))
+      return build(source, root, kindOf(name, NS_CLIENT), NS_CLIENT, NS_CLIENT)
+    }
+    const ns = root.name === name ? (declared ?? '') : declarationOf(source, root, prefixOf(root.name))
+    return build(source, root, 'other', ns ?? '', declared ?? '')
+  }
+
+  /** Direct children in document order. */
+  get children(): readonly ChildIndex[] {
+    const shift = this.#shift
+    if (shift !== 0) {
+      this.#children = this.#children.map(child => ({ ...child, start: child.start + shift, end: child.end + shift }))
+      this.#shift = 0
+    }
+    return this.#children
+  }
+
+  /** Whether there is such a direct child; no tree is built. */
+  has(name: string, ns: string): boolean {
+    return this.#children.some(child => child.name === name && child.ns === ns)
+  }
+
+  /** The first such direct child as a tree, made anew on each call. Its namespaces resolve as they did inside the stanza. */
+  child(name: string, ns: string): Element | undefined {
+    const found = this.children.find(child => child.name === name && child.ns === ns)
+    return found === undefined ? undefined : this.tree(found)
+  }
+
+  /** One child of the index as a tree, made anew on each call. */
+  tree(child: ChildIndex): Element {
+    const element = parseElement(this.bytes.subarray(child.start, child.end))
+    const root = readStartTag(this.bytes, 0)
+    const context = new Element(root.name, { xmlns: this.kind === 'other' ? '' : NS_CLIENT })
+    for (const { name, valueStart, valueEnd } of root.attributes) {
+      if (name !== 'xmlns' && !name.startsWith('xmlns:')) continue
+      const uri = decodeValue(this.bytes, valueStart, valueEnd)
+      context.attrs[name] = uri
+      // The child may be printed elsewhere: the prefixes that it may use go with it.
+      if (name !== 'xmlns') element.attrs[name] ??= uri
+    }
+    element.parent = context
+    return element
+  }
+
+  /** The whole stanza as a tree with its xmlns written, made once: do not change it. */
+  get element(): Element {
+    this.#element ??= this.#parse()
+    return this.#element
+  }
+
+  /** A copy with another header: keys that are present are set, or taken away when undefined; all other attributes and bytes stay as they are. */
+  with(header: Header): Stanza {
+    const parts = { ...this.#parts() }
+    let added = ''
+    let removed: string[] | undefined
+    for (const key of HEADER_KEYS) {
+      if (!(key in header) || header[key] === this[key]) continue
+      const name = key === 'lang' ? 'xml:lang' : key
+      const value = header[key]
+      if (this[key] !== undefined) {
+        removed ??= []
+        removed.push(name)
+      }
+      if (value !== undefined) added += ` ${name}='${escapeAttribute(value)}'`
+      parts[key] = value
+    }
+    if (added === '' && removed === undefined) return this
+    let bytes = this.bytes
+    if (removed !== undefined) {
+      const root = readStartTag(bytes, 0)
+      bytes = withoutSpans(
+        bytes,
+        root,
+        root.attributes.filter(({ name }) => removed.includes(name)),
+      )
+    }
+    if (added !== '') bytes = insert(bytes, this.#nameEnd(), added)
+    parts.bytes = bytes
+    return new Stanza(parts, this.#children, this.#shift + bytes.length - this.bytes.length)
+  }
+
+  /** A copy with more children (text: one or more elements that need no context but the canonical one) before the end tag. */
+  append(childXml: string | Element): Stanza {
+    const added = typeof childXml === 'string' ? childXml : childXml.toString()
+    if (added === '') return this
+    const child = Buffer.from(replaceForbidden(added))
+    const { bytes } = this
+    const root = readStartTag(bytes, 0)
+    const at = root.isEmpty ? root.close : bytes.lastIndexOf(LESS_THAN)
+    const before = root.isEmpty ? [bytes.subarray(0, at), Buffer.from('>')] : [bytes.subarray(0, at)]
+    const after = root.isEmpty ? Buffer.from(`</${root.name}>`) : bytes.subarray(at)
+    const whole = Buffer.concat([...before, child, after])
+    const children = [...this.children]
+    const start = root.isEmpty ? at + 1 : at
+    const defaultNs = this.kind === 'other' ? (declarationOf(bytes, root, '') ?? '') : NS_CLIENT
+    eachElement(whole, start, start + child.length, (from, to) =>
+      children.push(index(whole, root, from, to, defaultNs)),
+    )
+    return new Stanza({ ...this.#parts(), bytes: whole }, children)
+  }
+
+  /** A copy without the children for which `matches` is true; the stanza itself when there are none. */
+  without(matches: (child: ChildIndex) => boolean): Stanza {
+    const pieces: Buffer[] = []
+    const kept: ChildIndex[] = []
+    let position = 0
+    let cut = 0
+    for (const child of this.children) {
+      if (matches(child)) {
+        pieces.push(this.bytes.subarray(position, child.start))
+        position = child.end
+        cut += child.end - child.start
+      } else {
+        kept.push(cut === 0 ? child : { ...child, start: child.start - cut, end: child.end - cut })
+      }
+    }
+    if (cut === 0) return this
+    pieces.push(this.bytes.subarray(position))
+    return new Stanza({ ...this.#parts(), bytes: Buffer.concat(pieces) }, kept)
+  }
+
+  /** The decoded value of an attribute (by its qualified name) in the start tag of a child; no tree is built. */
+  attribute(child: ChildIndex, name: string): string | undefined {
+    const found = readStartTag(this.bytes, child.start).attributes.find(attribute => attribute.name === name)
+    return found === undefined ? undefined : decodeValue(this.bytes, found.valueStart, found.valueEnd)
+  }
+
+  /** The bytes as a document of their own, with xmlns='jabber:client': for WebSocket frames (RFC 7395 §3.3.3) and inside `<forwarded/>`. */
+  toDocument(): Buffer {
+    return this.kind === 'other' ? this.bytes : insert(this.bytes, this.#nameEnd(), ` xmlns='${NS_CLIENT}'`)
+  }
+
+  toString(): string {
+    return this.bytes.toString('utf8')
+  }
+
+  #parse(): Element {
+    const element = parseElement(this.bytes)
+    if (this.kind !== 'other') element.attrs['xmlns'] = NS_CLIENT
+    return element
+  }
+
+  #nameEnd(): number {
+    return this.kind === 'other' ? readStartTag(this.bytes, 0).nameEnd : this.name.length + 1
+  }
+
+  #parts(): { -readonly [Key in keyof StanzaParts]: StanzaParts[Key] } {
+    const { kind, name, ns, to, from, id, type, lang, bytes } = this
+    return { kind, name, ns, to, from, id, type, lang, bytes }
+  }
+}
+
+/** A message, presence or iq of our own; children are elements or text of elements in the canonical context. */
+export function buildStanza(
+  kind: Exclude<StanzaKind, 'other'>,
+  header: Header,
+  ...childrenXml: readonly (string | Element)[]
+): Stanza {
+  let text = `<${kind}`
+  for (const key of HEADER_KEYS) {
+    const value = header[key]
+    if (value !== undefined) text += ` ${key === 'lang' ? 'xml:lang' : key}='${escapeAttribute(value)}'`
+  }
+  const content = childrenXml.map(child => (typeof child === 'string' ? child : child.toString())).join('')
+  text += content === '' ? '/>' : `>${replaceForbidden(content)}</${kind}>`
+  return Stanza.fromBytes(Buffer.from(text))
+}
+
+function build(bytes: Buffer, root: StartTag, kind: StanzaKind, ns: string, defaultNs: string): Stanza {
+  const children: ChildIndex[] = []
+  if (!root.isEmpty) {
+    eachElement(bytes, root.end, bytes.length, (from, to) => children.push(index(bytes, root, from, to, defaultNs)))
+  }
+  const value = (name: string) => valueOf(bytes, root.attributes, name)
+  const lang = value('xml:lang')
+  const header = { to: value('to'), from: value('from'), id: value('id'), type: value('type'), lang }
+  return new Stanza({ kind, name: localName(root.name), ns, ...header, bytes }, children)
+}
+
+function index(bytes: Buffer, root: StartTag, start: number, end: number, defaultNs: string): ChildIndex {
+  const tag = readStartTag(bytes, start)
+  const prefix = prefixOf(tag.name)
+  const inherited = prefix === '' ? defaultNs : declarationOf(bytes, root, prefix)
+  return { name: localName(tag.name), ns: declarationOf(bytes, tag, prefix) ?? inherited ?? '', start, end }
+}
+
+function declarationOf(bytes: Buffer, tag: StartTag, prefix: string): string | undefined {
+  return valueOf(bytes, tag.attributes, prefix === '' ? 'xmlns' : `xmlns:${prefix}`)
+}
+
+function valueOf(bytes: Buffer, attributes: readonly AttributeSpan[], name: string): string | undefined {
+  const found = attributes.find(attribute => attribute.name === name)
+  return found === undefined ? undefined : decodeValue(bytes, found.valueStart, found.valueEnd)
+}
+
+function insert(bytes: Buffer, at: number, text: string): Buffer {
+  const length = Buffer.byteLength(text)
+  const whole = Buffer.allocUnsafe(bytes.length + length)
+  bytes.copy(whole, 0, 0, at)
+  whole.write(text, at)
+  bytes.copy(whole, at + length, at)
+  return whole
+}
