@@ -14,7 +14,7 @@ import {
   removePerson,
   resetPassword,
 } from './people.ts'
-import { createToken, getSession, listTokens, revokeToken, signIn, signOut } from './session.ts'
+import { createLink, createToken, getSession, listTokens, openLink, revokeToken, signIn, signOut } from './session.ts'
 import { changeSetting, listChanges, listSettings, undoChange } from './settings.ts'
 import { checkDatabase, checkDomain, createOffice, getRecovery, getSetup, keepRecovery } from './setup.ts'
 
@@ -29,6 +29,8 @@ export const endpoints = {
   getSession,
   signIn,
   signOut,
+  createLink,
+  openLink,
   listTokens,
   createToken,
   revokeToken,

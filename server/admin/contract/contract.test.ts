@@ -25,7 +25,16 @@ test('GET takes no body, and only reading is a GET', () => {
 test('only set-up, sign-in and the public certificate answer without an administrator', () => {
   const without = all.filter(([, e]) => e.access !== 'admin').map(([name]) => name)
   expect(without.sort()).toEqual(
-    ['checkDatabase', 'checkDomain', 'createOffice', 'downloadAuthority', 'getSetup', 'signIn', 'signOut'].sort(),
+    [
+      'checkDatabase',
+      'checkDomain',
+      'createOffice',
+      'downloadAuthority',
+      'getSetup',
+      'openLink',
+      'signIn',
+      'signOut',
+    ].sort(),
   )
 })
 

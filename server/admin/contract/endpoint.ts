@@ -2,7 +2,8 @@
 import Type, { type Static, type TObject, type TSchema } from 'typebox'
 
 /**
- * Who may call: `open` anyone who reaches the port; `setup` only while no office exists, and only from this PC itself;
+ * Who may call: `open` anyone who reaches the port; `setup` only while no office exists, and only from this PC itself
+ * or by who opened the link that its launcher printed;
  * `admin` a signed-in administrator (session cookie) or a bearer token.
  */
 export type Access = 'open' | 'setup' | 'admin'

@@ -47,6 +47,28 @@ export const signIn = endpoint({
 /** DELETE: signs out; also fine when nobody is signed in. */
 export const signOut = endpoint({ method: 'DELETE', path: '/api/session', access: 'open', summary: 'Signs out' })
 
+/**
+ * POST: an address for the browser of the person at this PC, good once and for a minute: `…/#token=…`. The page takes the token out of its
+ * address and hands it to {@link openLink}. Asked for by the tray and the launcher.
+ */
+export const createLink = endpoint({
+  method: 'POST',
+  path: '/api/session/link',
+  access: 'admin',
+  summary: 'Makes an address that opens the admin pages signed in, once',
+  reply: Type.Object({ url: Type.String(), expiresAt: Moment }, { additionalProperties: false }),
+})
+
+/** POST: signs in with the token of a link; before there is an office, it lets the holder set one up (and answers no session). `wrong-password` when it is used up. */
+export const openLink = endpoint({
+  method: 'POST',
+  path: '/api/session/token',
+  access: 'open',
+  summary: 'Signs in with the token of a link',
+  body: Type.Object({ token: Type.String({ minLength: 1, maxLength: 128 }) }, { additionalProperties: false }),
+  reply: Type.Object({ session: Type.Optional(Session) }, { additionalProperties: false }),
+})
+
 /** A token lets a script do what its maker may do; only its hash is kept. */
 export const Token = Type.Object(
   {

@@ -45,7 +45,8 @@ export const getSetup = endpoint({
       steps: Type.Array(SetupStep, { maxItems: 7 }),
       problem: Type.Optional(Problem),
       here: Type.Boolean({
-        description: 'True when the asker sits at this PC; only then the set-up endpoints answer.',
+        description:
+          'True when the asker sits at this PC, or came by a link made there; only then the set-up endpoints answer.',
       }),
       pc: Type.Object({
         name: Type.String(),
