@@ -1,0 +1,108 @@
+/** A real PostgreSQL for tests: one embedded server per test file, a fresh database per test. */
+import { randomBytes } from 'node:crypto'
+import { appendFile, cp, mkdtemp, rename, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import pg from 'pg'
+import pino from 'pino'
+import { afterAll } from 'vitest'
+import { type Embedded, startEmbedded } from '../../server/db/embedded.ts'
+import { Database, type DatabaseOptions } from '../../server/db/pool.ts'
+import type { Connection } from '../../server/db/url.ts'
+
+/** A log that says nothing, for tests that do not look at it. */
+export const quietLog = pino({ level: 'silent' })
+
+/** Changes when data made before must not be used any more (another PostgreSQL, other first contents). */
+const templateVersion = 1
+
+const template = path.join(tmpdir(), `lanthorn-test-database-${templateVersion}-${process.getuid?.() ?? 0}`)
+
+let server: Promise<Embedded> | undefined
+
+/** A data folder of its own in the system's temporary folder. */
+export async function temporaryFolder(): Promise<string> {
+  return mkdtemp(path.join(tmpdir(), 'lanthorn-test-'))
+}
+
+/**
+ * The embedded server of this test file, started at the first call and stopped after the file's last test.
+ * Making its data costs a second, so it is made once and copied from then on.
+ */
+export function testServer(): Promise<Embedded> {
+  server ??= startServer()
+  return server
+}
+
+/** The connection to a new, empty database of the file's server, and the function that drops it. */
+export async function freshDatabase(): Promise<{ connection: Connection; drop(): Promise<void> }> {
+  const embedded = await testServer()
+  const name = `test_${randomBytes(6).toString('hex')}`
+  await asSuperuser(embedded, `CREATE DATABASE ${name} OWNER lanthorn STRATEGY wal_log`)
+  return {
+    connection: { ...embedded.connection, database: name },
+    drop: () => asSuperuser(embedded, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+  }
+}
+
+/** A `Database` on a new, empty database: `await using database = await openDatabase()` closes and drops it. */
+export async function openDatabase(options: Partial<DatabaseOptions> = {}): Promise<Database> {
+  const { connection, drop } = await freshDatabase()
+  const database = new Database({ connection, log: quietLog, ...options })
+  const close = database.close.bind(database)
+  let closing: Promise<void> | undefined
+  database.close = () => {
+    closing ??= close().then(drop)
+    return closing
+  }
+  return database
+}
+
+async function startServer(): Promise<Embedded> {
+  const dataDir = await temporaryFolder()
+  if (!(await exists(template))) await makeTemplate()
+  await cp(template, dataDir, { recursive: true, force: true })
+  const embedded = await startEmbedded({ dataDir, log: quietLog })
+  process.once('exit', () => {
+    // The runner may end a file without its last hook; a server that nobody stops would stay for ever.
+    if (embedded.pid !== undefined) process.kill(embedded.pid, 'SIGQUIT')
+  })
+  afterAll(async () => {
+    await embedded.close()
+    await rm(dataDir, { recursive: true, force: true })
+  })
+  return embedded
+}
+
+async function makeTemplate(): Promise<void> {
+  const dataDir = await temporaryFolder()
+  const embedded = await startEmbedded({ dataDir, log: quietLog })
+  await embedded.close()
+  // Tests need no data after a power cut; without the waits for the disk they are several times quicker.
+  await appendFile(path.join(dataDir, 'database/postgresql.conf'), 'fsync = off\nfull_page_writes = off\n')
+  try {
+    await rename(dataDir, template)
+  } catch {
+    // Another test file was quicker: its template is as good.
+    await rm(dataDir, { recursive: true, force: true })
+  }
+}
+
+async function asSuperuser(embedded: Embedded, statement: string): Promise<void> {
+  const client = new pg.Client({ ...embedded.superuser, ssl: false })
+  await client.connect()
+  try {
+    await client.query(statement)
+  } finally {
+    await client.end()
+  }
+}
+
+async function exists(folder: string): Promise<boolean> {
+  try {
+    await stat(folder)
+    return true
+  } catch {
+    return false // stat() tells "not there" by throwing
+  }
+}
