@@ -12,12 +12,21 @@ export interface MessageEvent {
   readonly sender: Session | undefined
   /** How the archive shall treat it; undefined = not worth keeping. Handlers of order `change` may narrow it. */
   keep: Keep | undefined
+  /** Its id in the archive once it is kept (XEP-0359). */
+  id?: string
 }
 
 export interface PresenceEvent {
   stanza: Stanza
   readonly from: Jid
   readonly to: Jid | undefined
+  readonly sender: Session | undefined
+}
+
+export interface IqEvent {
+  readonly stanza: Stanza
+  readonly from: Jid
+  readonly to: Jid
   readonly sender: Session | undefined
 }
 
@@ -38,20 +47,24 @@ export interface Hooks {
   'message:deliver': MessageEvent
   /** Resources were picked and have it. `taken` = the full JIDs that got it. */
   'message:delivered': MessageEvent & { readonly taken: ReadonlySet<string> }
+  /** Nobody is there to have it; 'stop' = it is not stored either, the sender gets service-unavailable. */
+  'message:offline': MessageEvent
+  /** A session ended before its client had everything: messages of this account wait again. */
+  'message:waits': AccountEvent
   /** A client sent presence (any type, directed or not). */
   'presence:send': PresenceEvent
   /** Presence is about to reach a local account. */
   'presence:deliver': PresenceEvent & { readonly to: Jid }
-  /** An IQ is about to reach another person's resource or account (not the own one, not the server). */
-  'iq:send': { readonly stanza: Stanza; readonly from: Jid; readonly to: Jid; readonly sender: Session | undefined }
+  /** An IQ (any type) is about to reach another person's resource or account (not the own one, not the server). */
+  'iq:deliver': IqEvent
   /** A resource was bound. */
   'session:bound': SessionEvent
   /** A session left resting and has a stream again (XEP-0198). */
   'session:resumed': SessionEvent
   /** Initial presence: unavailable → available. */
   'session:available': SessionEvent
-  /** available → unavailable (by presence or by its end). `lastStatus` = text of the unavailable presence, if any. */
-  'session:unavailable': SessionEvent & { readonly lastStatus: string | undefined }
+  /** available → unavailable (by presence or by its end). `stanza` is the unavailable presence, stamped, without `to`. */
+  'session:unavailable': SessionEvent & { readonly stanza: Stanza }
   /** The session is gone for good. */
   'session:closed': SessionEvent
   /** A contact's subscription changed on the side of `username`. */

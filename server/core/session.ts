@@ -22,6 +22,9 @@ export interface Outlet {
   end(error?: StreamError): void
 }
 
+/** At so many messages waiting behind older ones, they go on anyhow. */
+const HELD_BACK_MAX = 1_000
+
 /** Limits of the unacknowledged queue of a session with stream management. */
 export interface OutboxLimits {
   readonly stanzas: number
@@ -34,6 +37,7 @@ export interface OutboxLimits {
  */
 export class Session {
   readonly jid: Jid
+  readonly resource: string
   /** Unguessable, unique for good; with stream management it is the `previd` of a resume. */
   readonly id: string
   readonly username: string
@@ -63,11 +67,14 @@ export class Session {
    */
   gate: ((stanza: Stanza, row: KeptRow | undefined) => boolean) | undefined
   #isClosed = false
+  /** Messages that wait until older ones have been sent (see holdBack). */
+  #heldBack: { stanza: Stanza; row: KeptRow | undefined }[] | undefined
   /** Set by the registry: the unacknowledged queue is full. */
   onOverflow: (() => void) | undefined
 
   constructor(options: { jid: Jid; id: string; username: string; boundAt: number; outlet: Outlet }) {
     this.jid = options.jid
+    this.resource = options.jid.resource ?? ''
     this.id = options.id
     this.username = options.username
     this.boundAt = options.boundAt
@@ -96,8 +103,29 @@ export class Session {
    */
   send(stanza: Stanza, row?: KeptRow): 'taken' | 'gone' {
     if (this.#isClosed) return 'gone'
+    if (this.#heldBack && stanza.kind === 'message') {
+      row?.held()
+      this.#heldBack.push({ stanza, row })
+      if (this.#heldBack.length >= HELD_BACK_MAX) this.letGo()
+      return 'taken'
+    }
     if (this.gate?.(stanza, row)) return 'taken'
     return this.write(stanza, row)
+  }
+
+  /** From now on messages wait, so that those from the archive, which are older, can go first by `write`. Bounded. */
+  holdBack(): void {
+    this.#heldBack ??= []
+  }
+
+  /** Sends what was held back. */
+  letGo(): void {
+    const held = this.#heldBack ?? []
+    this.#heldBack = undefined
+    for (const { stanza, row } of held) {
+      row?.unheld()
+      this.send(stanza, row)
+    }
   }
 
   /** `send` past the gate. */
@@ -144,6 +172,8 @@ export class Session {
     this.#isClosed = true
     this.outlet = undefined
     this.gate = undefined
-    return this.outbox?.drain() ?? []
+    const held = this.#heldBack ?? []
+    this.#heldBack = undefined
+    return [...(this.outbox?.drain() ?? []), ...held]
   }
 }

@@ -1,0 +1,219 @@
+import type { Bus } from '../cluster/bus.ts'
+import type { Directory, Route } from '../cluster/directory.ts'
+import { stanzaError } from '../xmpp/errors.ts'
+import type { Jid } from '../xmpp/jid.ts'
+import type { Stanza } from '../xmpp/stanza.ts'
+import type { Accounts } from './accounts.ts'
+import type { HookTable, MessageEvent } from './hooks.ts'
+import type { ArchiveQueue, Keep, KeptRow } from './queue.ts'
+import type { Session } from './session.ts'
+import type { Sessions } from './sessions.ts'
+
+const NS_HINTS = 'urn:xmpp:hints'
+const NS_STANZA_ID = 'urn:xmpp:sid:0'
+
+/** Payloads that say nothing worth keeping (XEP-0085, XEP-0184 is kept: a receipt lost is a doubt for ever). */
+const fleeting = new Set(['http://jabber.org/protocol/chatstates', 'urn:xmpp:hints', 'jabber:client thread'])
+
+/** What to do with a message for a local account (RFC 6121 §8.5, Table 1). */
+export type Decision = { readonly targets: readonly Route[] } | 'store' | 'bounce' | 'ignore'
+
+/**
+ * Whether and how a message is kept: chat and normal messages that say something, unless they ask not to be
+ * (XEP-0160 §3, XEP-0313 §5.1.1, XEP-0334).
+ */
+export function keepOf(stanza: Stanza): Keep | undefined {
+  const { type } = stanza
+  if (type === 'groupchat' || type === 'error' || type === 'headline') return undefined
+  let says = false
+  let isPermanent = true
+  for (const child of stanza.children) {
+    if (child.ns === NS_HINTS) {
+      if (child.name === 'no-store' || child.name === 'no-storage') return undefined
+      if (child.name === 'no-permanent-store' || child.name === 'no-permanent-storage') isPermanent = false
+      if (child.name === 'store') says = true
+    } else if (!fleeting.has(child.ns) && !fleeting.has(`${child.ns} ${child.name}`)) says = true
+  }
+  return says ? { pending: true, inSender: isPermanent, inReceiver: isPermanent } : undefined
+}
+
+/** RFC 6121 §8.5.2 and §8.5.3, one row of Table 1 after the other. `routes` are all resources of the account. */
+export function decide(to: Jid, type: string | undefined, routes: readonly Route[]): Decision {
+  if (to.resource !== undefined) {
+    for (const route of routes) if (route.resource === to.resource) return { targets: [route] }
+    // §8.5.3.2.1: only chat is worth another resource; an error is never answered.
+    if (type === 'error' || type === 'headline') return 'ignore'
+    if (type !== 'chat') return 'bounce'
+  }
+  if (type === 'groupchat') return 'bounce'
+  if (type === 'error') return 'ignore'
+  let best: Route[] = []
+  let priority = 0
+  for (const route of routes) {
+    if (route.priority === undefined || route.priority < 0) continue
+    if (type === 'headline' || route.priority === priority) best.push(route)
+    else if (route.priority > priority) {
+      best = [route]
+      priority = route.priority
+    }
+  }
+  if (best.length > 0) return { targets: best }
+  return type === 'headline' ? 'ignore' : 'store'
+}
+
+interface MessageParts {
+  readonly domain: string
+  readonly directory: Directory
+  readonly bus: Bus
+  readonly hooks: HookTable
+  readonly accounts: Accounts
+  readonly sessions: Sessions
+  readonly queue: ArchiveQueue
+}
+
+/** The way of a message once it is known to be for this domain: hooks, archive row, resources. */
+export class Messages {
+  readonly #parts: MessageParts
+
+  constructor(parts: MessageParts) {
+    this.#parts = parts
+    parts.sessions.onUndelivered = (session, rest) => this.#undelivered(session, rest)
+  }
+
+  /**
+   * Delivers a message to a local account. Returns a promise only if something had to be waited for.
+   * @throws StanzaError (or rejects) when the sender must be told
+   */
+  deliver(event: MessageEvent): void | Promise<void> {
+    const username = event.to.local
+    if (username === undefined) throw stanzaError('service-unavailable')
+    if (this.#parts.directory.routes(event.to.bare).length === 0) {
+      const account = this.#parts.accounts.get(username)
+      if (account instanceof Promise) return account.then(found => this.#toAccount(event, username, found !== undefined))
+      return this.#toAccount(event, username, account !== undefined)
+    }
+    return this.#toAccount(event, username, true)
+  }
+
+  #toAccount(event: MessageEvent, username: string, exists: boolean): void | Promise<void> {
+    if (!exists) {
+      // §8.5.1, Table 1: a headline to nobody is ignored.
+      if (event.stanza.type === 'headline') return undefined
+      throw stanzaError('service-unavailable')
+    }
+    const goesOn = this.#parts.hooks.run('message:deliver', event)
+    if (goesOn instanceof Promise) return goesOn.then(yes => (yes ? this.#decide(event, username) : undefined))
+    return goesOn ? this.#decide(event, username) : undefined
+  }
+
+  #decide(event: MessageEvent, username: string): void | Promise<void> {
+    const { stanza, to } = event
+    const decision = decide(to, stanza.type, this.#parts.directory.routes(to.bare))
+    if (decision === 'ignore') return undefined
+    if (decision === 'bounce') throw stanzaError('service-unavailable')
+    if (decision === 'store') return this.#store(event, username)
+    const row = this.#keep(event, username)
+    const taken = this.#send(decision.targets, this.#stamped(event, row), row)
+    return taken instanceof Promise
+      ? taken.then(names => this.#delivered(event, username, names, row))
+      : this.#delivered(event, username, taken, row)
+  }
+
+  #delivered(event: MessageEvent, username: string, taken: Set<string>, row: KeptRow | undefined): void | Promise<void> {
+    // Every resource was gone when the stanza reached it: decided again without them. A row is pending already.
+    if (taken.size === 0 && !row) return this.#store(event, username)
+    const goesOn = this.#parts.hooks.run('message:delivered', { ...event, taken })
+    return goesOn instanceof Promise ? goesOn.then(() => undefined) : undefined
+  }
+
+  /** Nobody is there to have it now (XEP-0160). */
+  #store(event: MessageEvent, username: string): void | Promise<void> {
+    if (!event.keep?.pending) {
+      if (event.stanza.type === 'error' || !event.stanza.has('body', 'jabber:client')) return undefined
+      throw stanzaError('service-unavailable')
+    }
+    const goesOn = this.#parts.hooks.run('message:offline', event)
+    const store = (yes: boolean): void | Promise<void> => {
+      if (!yes) throw stanzaError('service-unavailable')
+      const row = this.#keep(event, username)
+      return row && this.#delivered(event, username, new Set(), row)
+    }
+    return goesOn instanceof Promise ? goesOn.then(store) : store(goesOn)
+  }
+
+  /** Makes the archive row; from here on the message survives. */
+  #keep(event: MessageEvent, username: string): KeptRow | undefined {
+    const { keep, sender } = event
+    if (!keep || (!keep.pending && !keep.inSender && !keep.inReceiver)) return undefined
+    const row = this.#parts.queue.add({
+      stanza: event.stanza,
+      from: event.from,
+      to: event.to,
+      sender: event.from.domain === this.#parts.domain ? event.from.local : undefined,
+      receiver: username,
+      keep,
+      stream: sender?.inbox && { id: sender.id, inbox: sender.inbox },
+    })
+    if (row === 'full') throw stanzaError('resource-constraint', 'The database is away and too many messages wait for it.')
+    event.id = row.id
+    return row
+  }
+
+  /** XEP-0359 §3: the receiver's copy carries the id it has in the receiver's archive. */
+  #stamped(event: MessageEvent, row: KeptRow | undefined): Stanza {
+    if (!row || !row.input.keep.inReceiver) return event.stanza
+    return event.stanza.append(`<stanza-id xmlns='${NS_STANZA_ID}' by='${escapeBare(event.to.bare)}' id='${row.id}'/>`)
+  }
+
+  /** Writes to each target, once per node. @returns the full JIDs that took it */
+  #send(targets: readonly Route[], stanza: Stanza, row: KeptRow | undefined): Set<string> | Promise<Set<string>> {
+    const taken = new Set<string>()
+    let far: Map<string, string[]> | undefined
+    for (const route of targets) {
+      if (route.node === this.#parts.directory.node) {
+        if (this.#parts.sessions.get(route.jid)?.send(stanza, row) === 'taken') taken.add(route.jid)
+      } else {
+        far ??= new Map()
+        const names = far.get(route.node)
+        if (names) names.push(route.jid)
+        else far.set(route.node, [route.jid])
+      }
+    }
+    return far ? this.#sendFar(far, stanza, row, taken) : taken
+  }
+
+  async #sendFar(
+    far: Map<string, string[]>,
+    stanza: Stanza,
+    row: KeptRow | undefined,
+    taken: Set<string>,
+  ): Promise<Set<string>> {
+    await Promise.all(
+      [...far].map(async ([node, names]) => {
+        const answers = await this.#parts.bus.send(node, names, stanza.bytes)
+        for (const [index, name] of names.entries()) if (answers[index] === 'taken') taken.add(name)
+      }),
+    )
+    if (taken.size > 0) row?.taken()
+    return taken
+  }
+
+  /** A session ended with stanzas its client never acknowledged. Rows stay pending for the next resource. */
+  #undelivered(session: Session, rest: { stanza: Stanza; row: KeptRow | undefined }[]): void {
+    let waits = false
+    for (const { stanza, row } of rest) {
+      if (row) {
+        row.released()
+        waits ||= row.isPending
+      } else if (stanza.kind === 'iq' && (stanza.type === 'get' || stanza.type === 'set')) {
+        this.onUnanswered?.(stanza)
+      }
+    }
+    if (waits) void this.#parts.hooks.run('message:waits', { username: session.username })
+  }
+
+  /** Set by the router: answers an IQ request that can reach nobody any more. */
+  onUnanswered: ((stanza: Stanza) => void) | undefined
+}
+
+const escapeBare = (bare: string): string => bare.replaceAll('&', '&amp;').replaceAll("'", '&apos;')

@@ -1,0 +1,327 @@
+import type { Logger } from 'pino'
+import { type Database, DatabaseFault } from '../db/pool.ts'
+import type { Jid } from '../xmpp/jid.ts'
+import type { Stanza } from '../xmpp/stanza.ts'
+import { archiveMigrations, insertRows, pendingRows, recoverStream } from './archive-table.ts'
+import type { Inbox } from './inbox.ts'
+
+/** How the archive treats one message. */
+export interface Keep {
+  /** Wait for a session of the receiver (offline storage and crash safety). */
+  pending: boolean
+  /** Shown in the sender's archive (XEP-0313). */
+  inSender: boolean
+  /** Shown in the receiver's archive. */
+  inReceiver: boolean
+}
+
+/** What a row consists of. */
+export interface RowInput {
+  readonly stanza: Stanza
+  readonly from: Jid
+  readonly to: Jid
+  /** Local account that sent it; undefined when it came from elsewhere. */
+  readonly sender: string | undefined
+  /** Local account it is for; undefined when it goes elsewhere. */
+  readonly receiver: string | undefined
+  readonly keep: Keep
+  /** The sender's 0198 stream and the count of the stanza in it: after a crash they tell what was kept. */
+  readonly stream?: { readonly id: string; readonly inbox: Inbox } | undefined
+}
+
+/** Row states: `queued` (in memory) → `committed`, or `refused` (the database will never take it). */
+export type RowState = 'queued' | 'committed' | 'refused'
+
+/** One message on its way into the archive. A row is pending until a session of its receiver has it. */
+export class KeptRow {
+  readonly id: string
+  readonly input: RowInput
+  /** Count of the stanza in the sender's stream. */
+  readonly streamCount: number | undefined
+  state: RowState = 'queued'
+  isPending: boolean
+  /** Sessions that have it in their unacknowledged queue. */
+  holders = 0
+  /** The first session with stream management it was given to, and its count there. */
+  outStream: string | undefined
+  outCount: number | undefined
+  readonly #queue: ArchiveQueue
+
+  constructor(queue: ArchiveQueue, id: string, input: RowInput, streamCount: number | undefined) {
+    this.#queue = queue
+    this.id = id
+    this.input = input
+    this.isPending = input.keep.pending
+    this.streamCount = streamCount
+  }
+
+  /** Committed, or refused for good: the sender's ack need not wait any longer. */
+  get isSettled(): boolean {
+    return this.state !== 'queued'
+  }
+
+  /** A session with stream management took it; its client has not acknowledged yet. */
+  heldBy(stream: string, count: number): void {
+    this.held()
+    if (this.outStream !== undefined || this.state === 'committed') return
+    this.outStream = stream
+    this.outCount = count
+  }
+
+  /** A session has it and will send it, or has sent it and waits. */
+  held(): void {
+    this.holders++
+    this.#queue.remember(this)
+  }
+
+  /** The session that held it back sends it now. */
+  unheld(): void {
+    this.holders--
+  }
+
+  /** A session that held it has ended without an acknowledgement. */
+  released(): void {
+    this.holders--
+    this.#queue.forgetIfDone(this)
+  }
+
+  /** A client of the receiver has it. */
+  taken(): void {
+    if (this.holders > 0) this.holders--
+    if (!this.isPending) {
+      this.#queue.forgetIfDone(this)
+      return
+    }
+    this.isPending = false
+    this.#queue.markTaken(this)
+  }
+}
+
+export interface QueueLimits {
+  /** Bytes of stanzas that may wait for the database; at the limit senders get resource-constraint. */
+  readonly bytes: number
+  /** Rows in one group. */
+  readonly groupRows: number
+  /** How long a group gathers, in milliseconds: an ack waits that long, delivery does not. */
+  readonly gatherMs: number
+}
+
+const defaultLimits: QueueLimits = { bytes: 64 * 2 ** 20, groupRows: 500, gatherMs: 4 }
+
+/** Waits between tries while the database is away, in milliseconds. */
+const retryMs = [50, 100, 250, 500, 1_000]
+
+/**
+ * The archive is the queue: every message that must survive becomes a row; rows are committed in groups by one writer,
+ * so their order is the order of `add`. While the database is away the queue waits and tries again for ever.
+ */
+export class ArchiveQueue {
+  readonly #db: Database
+  readonly #log: Logger
+  readonly #nextId: () => string
+  readonly #limits: QueueLimits
+  #waiting: KeptRow[] = []
+  #taken: KeptRow[] = []
+  #bytes = 0
+  #timer: NodeJS.Timeout | undefined
+  #writing: Promise<void> | undefined
+  #isClosed = false
+  #failures = 0
+  /** Rows a session here may still acknowledge, and rows not committed yet. */
+  readonly #live = new Map<string, KeptRow>()
+  /** Ids taken while somebody reads pending rows. */
+  readonly #watchers = new Set<Set<string>>()
+  /** Rows committed since the start, for metrics. */
+  committed = 0
+
+  constructor(options: { db: Database; log: Logger; nextId: () => string; limits?: Partial<QueueLimits> }) {
+    this.#db = options.db
+    this.#log = options.log
+    this.#nextId = options.nextId
+    this.#limits = { ...defaultLimits, ...options.limits }
+  }
+
+  static readonly migrations: readonly string[] = archiveMigrations
+
+  /** Bytes of stanzas that wait for the database. */
+  get waitingBytes(): number {
+    return this.#bytes
+  }
+
+  /** Rows that wait for the database. */
+  get waitingRows(): number {
+    return this.#waiting.length
+  }
+
+  /**
+   * Takes a message in; returns at once.
+   * @returns the row (its id is the stanza-id), or 'full' when the bound is reached: the sender gets
+   *   resource-constraint and nothing is delivered
+   */
+  add(input: RowInput): KeptRow | 'full' {
+    if (this.#bytes >= this.#limits.bytes || this.#isClosed) return 'full'
+    const row = new KeptRow(this, this.#nextId(), input, input.stream?.inbox.next)
+    input.stream?.inbox.hold(row)
+    this.#bytes += input.stanza.bytes.length
+    this.#live.set(row.id, row)
+    this.#waiting.push(row)
+    this.#schedule()
+    return row
+  }
+
+  /** A row is pending no longer; if it is committed, the next group writes that down. */
+  markTaken(row: KeptRow): void {
+    for (const seen of this.#watchers) seen.add(row.id)
+    if (row.state !== 'committed') return
+    this.#taken.push(row)
+    this.forgetIfDone(row)
+    this.#schedule()
+  }
+
+  /** Keeps a row in memory as long as a session holds it. */
+  remember(row: KeptRow): void {
+    this.#live.set(row.id, row)
+  }
+
+  /** Drops a row from memory once nobody can change it any more. */
+  forgetIfDone(row: KeptRow): void {
+    if (row.isSettled && row.holders === 0) this.#live.delete(row.id)
+  }
+
+  /**
+   * Resolves when everything added before this call is committed, or after `waitMs`.
+   * @returns whether it is
+   */
+  async flushed(waitMs = 5_000): Promise<boolean> {
+    const last = this.#waiting.at(-1) ?? [...this.#live.values()].findLast(row => !row.isSettled)
+    const end = Date.now() + waitMs
+    while (last && !last.isSettled) {
+      this.#flushNow()
+      const left = end - Date.now()
+      if (left <= 0 || !this.#writing) return false
+      await Promise.race([this.#writing, pause(left)])
+    }
+    return true
+  }
+
+  /**
+   * The messages that wait for an account and that no session here holds, oldest first, as rows to be given to
+   * `session.send`.
+   * @param limit how many at most
+   */
+  async pendingOf(username: string, limit = 10_000): Promise<KeptRow[]> {
+    await this.flushed()
+    // What is taken while the database looks would come back as if it still waited.
+    const taken = new Set(this.#taken.map(row => row.id))
+    this.#watchers.add(taken)
+    try {
+      const found = await pendingRows(this.#db, username, limit)
+      const rows: KeptRow[] = []
+      for (const { id, input } of found) {
+        const known = this.#live.get(id)
+        if (taken.has(id) || (known && (known.holders > 0 || !known.isPending))) continue
+        const row = known ?? new KeptRow(this, id, input, undefined)
+        row.state = 'committed'
+        rows.push(row)
+      }
+      return rows
+    } finally {
+      this.#watchers.delete(taken)
+    }
+  }
+
+  /**
+   * What a stream that is no more had kept (XEP-0198 §5, `<failed h=''/>`): marks what its client says it has as
+   * taken, and tells how many of its stanzas were kept.
+   * @param options.h how many stanzas the client got on that stream
+   * @returns the count to answer, undefined when nothing of that stream is known
+   */
+  async recover(options: { streamId: string; username: string; h: number }): Promise<number | undefined> {
+    await this.flushed()
+    return recoverStream(this.#db, options)
+  }
+
+  /** Writes what waits, at most for `waitMs`, then refuses more. */
+  async close(waitMs = 5_000): Promise<void> {
+    const isDone = await this.flushed(waitMs)
+    this.#isClosed = true
+    clearTimeout(this.#timer)
+    if (this.#taken.length > 0 && isDone) {
+      this.#flushNow()
+      await this.#writing
+    }
+    if (!isDone) this.#log.error({ rows: this.#waiting.length }, 'messages were not acknowledged: database away at stop')
+  }
+
+  #schedule(): void {
+    if (this.#timer || this.#writing) return
+    this.#timer = setTimeout(() => this.#flushNow(), this.#limits.gatherMs)
+  }
+
+  #flushNow(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#writing || (this.#waiting.length === 0 && this.#taken.length === 0)) return
+    this.#writing = this.#writeGroup().finally(() => {
+      this.#writing = undefined
+      if (this.#waiting.length > 0 || this.#taken.length > 0) this.#schedule()
+    })
+  }
+
+  async #writeGroup(): Promise<void> {
+    const group = this.#waiting.slice(0, this.#limits.groupRows)
+    const taken = this.#taken.slice(0, this.#limits.groupRows * 4)
+    const pendingAtWrite = group.map(row => row.isPending)
+    const isWritten = await this.#write(group, taken)
+    if (!isWritten) return
+    this.#waiting = this.#waiting.slice(group.length)
+    this.#taken = this.#taken.slice(taken.length)
+    for (const [index, row] of group.entries()) {
+      if (row.state === 'queued') row.state = 'committed'
+      // Taken while the group was being written: it stands there as pending.
+      if (pendingAtWrite[index] && !row.isPending) this.#taken.push(row)
+    }
+    this.#settled(group)
+  }
+
+  /** @returns false when the database is away: the same group is tried again */
+  async #write(group: KeptRow[], taken: KeptRow[]): Promise<boolean> {
+    try {
+      await insertRows(this.#db, group, taken)
+      this.#failures = 0
+      this.committed += group.length
+      return true
+    } catch (error) {
+      if (error instanceof DatabaseFault && isAboutTheRows(error.code)) {
+        if (group.length > 1) {
+          for (const row of group) await this.#write([row], [])
+          return true
+        }
+        const row = group[0]
+        if (!row) throw error
+        row.state = 'refused'
+        this.#log.error({ err: error, id: row.id }, 'the database refused a message')
+        return true
+      }
+      const wait = retryMs[Math.min(this.#failures++, retryMs.length - 1)] ?? 1_000
+      if (this.#failures === 1) this.#log.warn({ err: error }, 'messages wait for the database')
+      await pause(wait)
+      return false
+    }
+  }
+
+  #settled(group: readonly KeptRow[]): void {
+    const inboxes = new Set<Inbox>()
+    for (const row of group) {
+      this.#bytes -= row.input.stanza.bytes.length
+      if (row.input.stream) inboxes.add(row.input.stream.inbox)
+      this.forgetIfDone(row)
+    }
+    for (const inbox of inboxes) inbox.settle()
+  }
+}
+
+/** SQLSTATE classes that mean this very data is at fault (22 data, 23 integrity); all else is worth another try. */
+const isAboutTheRows = (code: string): boolean => code.startsWith('22') || code.startsWith('23')
+
+const pause = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds))

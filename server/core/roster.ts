@@ -1,0 +1,235 @@
+import type { Database } from '../db/pool.ts'
+import { type Element, xml } from '../xmpp/element.ts'
+import type { HookTable } from './hooks.ts'
+import { PerAccount } from './per-account.ts'
+import { buildStanza } from '../xmpp/stanza.ts'
+import type { Sessions } from './sessions.ts'
+import { initialState, type Subscription, type SubscriptionState } from './subscription-states.ts'
+
+const NS = 'jabber:iq:roster'
+
+/** One contact of one person: what the roster shows plus what the server must remember (RFC 6121 §2.1.2, A.1). */
+export interface RosterItem extends SubscriptionState {
+  /** Bare JID of the contact. */
+  readonly jid: string
+  readonly name: string | undefined
+  readonly groups: readonly string[]
+  /** False while only an inbound request is remembered: such a contact is not shown (RFC 6121 §3.1.3). */
+  readonly isListed: boolean
+  /** The stored subscription request, as XML, while `isAsked`. */
+  readonly request: string | undefined
+}
+
+export interface Roster {
+  /** Grows with every change; the `ver` of roster versioning (RFC 6121 §2.6). */
+  version: number
+  readonly items: Map<string, RosterItem>
+}
+
+interface ItemRow {
+  jid: string
+  name: string | null
+  groups: string[]
+  subscription: Subscription
+  is_asking: boolean
+  is_asked: boolean
+  is_approved: boolean
+  is_listed: boolean
+  request: string | null
+}
+
+/** The item of a contact nothing is known of. */
+export function newItem(jid: string): RosterItem {
+  return { ...initialState, jid, name: undefined, groups: [], isListed: false, request: undefined }
+}
+
+/** Everybody's contacts: table, memory, and pushes to interested resources. */
+export class Rosters {
+  readonly #db: Database
+  readonly #hooks: HookTable
+  readonly #sessions: Sessions
+  readonly #rosters: PerAccount<Roster>
+  /** One change at a time per person: the tail of the line. */
+  readonly #turns = new Map<string, Promise<unknown>>()
+  #pushes = 0
+
+  static readonly migrations: readonly string[] = [
+    `CREATE TABLE roster (
+       username text NOT NULL,
+       jid text NOT NULL,
+       name text,
+       groups text[] NOT NULL,
+       subscription text NOT NULL,
+       is_asking boolean NOT NULL,
+       is_asked boolean NOT NULL,
+       is_approved boolean NOT NULL,
+       is_listed boolean NOT NULL,
+       request text,
+       PRIMARY KEY (username, jid)
+     );
+     CREATE TABLE roster_version (username text PRIMARY KEY, version bigint NOT NULL);`,
+  ]
+
+  constructor(options: { db: Database; hooks: HookTable; sessions: Sessions }) {
+    this.#db = options.db
+    this.#hooks = options.hooks
+    this.#sessions = options.sessions
+    this.#rosters = new PerAccount({
+      load: username => this.#load(username),
+      isPinned: username => options.sessions.has(username),
+    })
+    options.hooks.on('session:bound', 'store', async ({ session }) => {
+      await this.#rosters.get(session.username)
+    })
+    options.hooks.on('account:removed', 'store', async ({ username }) => {
+      await this.#db.exec('DELETE FROM roster WHERE username = $1', [username])
+      await this.#db.exec('DELETE FROM roster_version WHERE username = $1', [username])
+      this.#rosters.drop(username)
+    })
+  }
+
+  /** A roster; at once when the person has a session here. @throws DatabaseAway */
+  get(username: string): Roster | Promise<Roster> {
+    return this.#rosters.get(username)
+  }
+
+  /** A roster if it is in memory. */
+  peek(username: string): Roster | undefined {
+    return this.#rosters.peek(username)
+  }
+
+  /**
+   * Changes one item; changes of one person run one after the other.
+   * @param decide gets the item as it is (a new one if unknown) and answers what it shall be, 'remove', or undefined
+   *   for no change. Runs after earlier changes are done, so it sees the truth.
+   * @param beforePush runs between the commit and the roster pushes (RFC 6121 §3.1.6: the approval is delivered first)
+   * @throws DatabaseAway, and what `decide` throws; nothing is changed then
+   */
+  change(
+    username: string,
+    jid: string,
+    decide: (item: RosterItem, roster: Roster) => RosterItem | 'remove' | undefined,
+    beforePush?: () => void,
+  ): Promise<void> {
+    const before = this.#turns.get(username) ?? Promise.resolve()
+    const change = before.then(() => this.#change(username, jid, decide, beforePush))
+    const tail = change
+      .catch(() => 'the caller of that change was told')
+      .finally(() => {
+        if (this.#turns.get(username) === tail) this.#turns.delete(username)
+      })
+    this.#turns.set(username, tail)
+    return change
+  }
+
+  async #change(
+    username: string,
+    jid: string,
+    decide: (item: RosterItem, roster: Roster) => RosterItem | 'remove' | undefined,
+    beforePush?: () => void,
+  ): Promise<void> {
+    const roster = await this.get(username)
+    const old = roster.items.get(jid)
+    const next = decide(old ?? newItem(jid), roster)
+    if (next === undefined || (next === 'remove' && !old)) {
+      beforePush?.()
+      return
+    }
+    const version = next === 'remove' ? await this.#delete(username, jid) : await this.#save(username, next)
+    roster.version = version
+    if (next === 'remove') roster.items.delete(jid)
+    else roster.items.set(jid, next)
+    beforePush?.()
+    const isShown = next !== 'remove' && next.isListed
+    if (isShown || old?.isListed) this.#push(username, version, isShown ? itemElement(next) : removedElement(jid))
+    await this.#hooks.run('roster:changed', { username, jid })
+  }
+
+  /** Roster pushes to all interested resources (RFC 6121 §2.1.6). */
+  #push(username: string, version: number, item: Element): void {
+    const query = xml('query', { xmlns: NS, ver: String(version) }, item).toString()
+    for (const session of this.#sessions.of(username)) {
+      if (!session.isInterested) continue
+      session.send(buildStanza('iq', { type: 'set', id: `push-${++this.#pushes}`, to: session.jid.full }, query))
+    }
+  }
+
+  async #load(username: string): Promise<Roster> {
+    const rows = await this.#db.query<ItemRow>(
+      `SELECT jid, name, groups, subscription, is_asking, is_asked, is_approved, is_listed, request
+       FROM roster WHERE username = $1`,
+      [username],
+    )
+    const version = await this.#db.one<{ version: string }>('SELECT version FROM roster_version WHERE username = $1', [
+      username,
+    ])
+    return { version: Number(version?.version ?? 0), items: new Map(rows.map(row => [row.jid, toItem(row)])) }
+  }
+
+  async #save(username: string, item: RosterItem): Promise<number> {
+    return this.#versioned(
+      username,
+      `INSERT INTO roster (username, jid, name, groups, subscription, is_asking, is_asked, is_approved, is_listed, request)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+       ON CONFLICT (username, jid) DO UPDATE SET name = $3, groups = $4, subscription = $5, is_asking = $6,
+         is_asked = $7, is_approved = $8, is_listed = $9, request = $10`,
+      [
+        item.jid,
+        item.name ?? null,
+        item.groups,
+        item.subscription,
+        item.isAsking,
+        item.isAsked,
+        item.isApproved,
+        item.isListed,
+        item.request ?? null,
+      ],
+    )
+  }
+
+  async #delete(username: string, jid: string): Promise<number> {
+    return this.#versioned(username, 'DELETE FROM roster WHERE username = $1 AND jid = $2', [jid])
+  }
+
+  /** Runs one change and counts the version up, in one statement. */
+  async #versioned(username: string, change: string, values: readonly unknown[]): Promise<number> {
+    const row = await this.#db.one<{ version: string }>(
+      `WITH change AS (${change})
+       INSERT INTO roster_version (username, version) VALUES ($1, 1)
+       ON CONFLICT (username) DO UPDATE SET version = roster_version.version + 1 RETURNING version`,
+      [username, ...values],
+    )
+    return Number(row?.version ?? 0)
+  }
+}
+
+/** An item as it stands in a roster result or push (RFC 6121 §2.1.2). */
+export function itemElement(item: RosterItem): Element {
+  return xml(
+    'item',
+    {
+      jid: item.jid,
+      name: item.name,
+      subscription: item.subscription,
+      ask: item.isAsking ? 'subscribe' : undefined,
+      approved: item.isApproved ? 'true' : undefined,
+    },
+    ...item.groups.map(group => xml('group', {}, group)),
+  )
+}
+
+const removedElement = (jid: string): Element => xml('item', { jid, subscription: 'remove' })
+
+function toItem(row: ItemRow): RosterItem {
+  return {
+    jid: row.jid,
+    name: row.name ?? undefined,
+    groups: row.groups,
+    subscription: row.subscription,
+    isAsking: row.is_asking,
+    isAsked: row.is_asked,
+    isApproved: row.is_approved,
+    isListed: row.is_listed,
+    request: row.request ?? undefined,
+  }
+}

@@ -1,0 +1,199 @@
+import type { Directory, Route } from '../cluster/directory.ts'
+import { StreamError } from '../xmpp/errors.ts'
+import { createJid } from '../xmpp/jid.ts'
+import type { HookTable } from './hooks.ts'
+import type { KeptRow } from './queue.ts'
+import type { Outlet } from './session.ts'
+import { Session } from './session.ts'
+import { buildStanza, type Stanza } from '../xmpp/stanza.ts'
+
+/** What happens when a resource is asked for that is already bound (RFC 6120 §7.7.2.2). */
+export type ConflictPolicy = 'end-old' | 'refuse-new' | 'new-resource'
+
+export interface SessionLimits {
+  readonly perAccount: number
+  readonly conflict: ConflictPolicy
+}
+
+/** Tells a session that is over why; `undefined` = its client left by itself. */
+export type EndReason = 'left' | 'conflict' | 'kicked' | 'overflow' | 'timeout' | 'shutdown' | 'removed'
+
+const streamErrors: Partial<Record<EndReason, () => StreamError>> = {
+  conflict: () => new StreamError('conflict', 'This resource was bound by another connection.'),
+  kicked: () => new StreamError('policy-violation', 'An administrator ended this connection.'),
+  overflow: () => new StreamError('resource-constraint', 'Too much is waiting to be acknowledged.'),
+  timeout: () => new StreamError('connection-timeout'),
+  shutdown: () => new StreamError('system-shutdown'),
+  removed: () => new StreamError('not-authorized', 'This account was removed or blocked.'),
+}
+
+/** All sessions of this node. The only place that makes, ends and announces them. */
+export class Sessions {
+  readonly #directory: Directory
+  readonly #hooks: HookTable
+  readonly #domain: string
+  readonly #limits: () => SessionLimits
+  readonly #randomId: () => string
+  readonly #now: () => number
+  readonly #byJid = new Map<string, Session>()
+  readonly #byId = new Map<string, Session>()
+  readonly #byUser = new Map<string, Set<Session>>()
+  /** Set by message delivery: decides again what an ended session never got across. */
+  onUndelivered: ((session: Session, rest: { stanza: Stanza; row: KeptRow | undefined }[]) => void) | undefined
+
+  constructor(options: {
+    directory: Directory
+    hooks: HookTable
+    domain: string
+    limits: () => SessionLimits
+    randomId: () => string
+    now: () => number
+  }) {
+    this.#directory = options.directory
+    this.#hooks = options.hooks
+    this.#domain = options.domain
+    this.#limits = options.limits
+    this.#randomId = options.randomId
+    this.#now = options.now
+  }
+
+  get size(): number {
+    return this.#byJid.size
+  }
+
+  /** Every session of this node. */
+  all(): IterableIterator<Session> {
+    return this.#byJid.values()
+  }
+
+  /** Whether the account has a session here. */
+  has(username: string): boolean {
+    return this.#byUser.has(username)
+  }
+
+  /** The sessions of an account here. */
+  of(username: string): ReadonlySet<Session> {
+    return this.#byUser.get(username) ?? new Set()
+  }
+
+  /** The session of a full JID here. */
+  get(full: string): Session | undefined {
+    return this.#byJid.get(full)
+  }
+
+  /** The session of an id (XEP-0198 previd). */
+  byId(id: string): Session | undefined {
+    return this.#byId.get(id)
+  }
+
+  /**
+   * Binds a resource (RFC 6120 §7).
+   * @param options.resource what the client asked for, already prepared; undefined = we choose
+   * @returns the session, or why not: 'too-many' (RFC 6120 §7.6.2.1), 'conflict' (policy refuse-new)
+   * @throws whatever a feature throws while it loads what it needs of the account (database away)
+   */
+  async bind(options: {
+    username: string
+    resource: string | undefined
+    outlet: Outlet
+    client?: string | undefined
+  }): Promise<Session | 'too-many' | 'conflict'> {
+    const { username } = options
+    const limits = this.#limits()
+    let resource = options.resource ?? this.#randomId()
+    const old = this.#byJid.get(`${username}@${this.#domain}/${resource}`)
+    if (old && limits.conflict === 'refuse-new' && old.outlet) return 'conflict'
+    if (old && limits.conflict === 'new-resource') resource = `${resource}/${this.#randomId().slice(0, 8)}`
+    else if (old) await this.end(old, 'conflict')
+    const own = this.#byUser.get(username) ?? new Set()
+    if (own.size >= limits.perAccount && !this.#endResting(own)) return 'too-many'
+    const jid = createJid(username, this.#domain, resource)
+    const session = new Session({ jid, id: this.#randomId(), username, boundAt: this.#now(), outlet: options.outlet })
+    session.client = options.client
+    session.onOverflow = () => void this.end(session, 'overflow')
+    own.add(session)
+    this.#byUser.set(username, own)
+    this.#byJid.set(jid.full, session)
+    this.#byId.set(session.id, session)
+    this.announce(session)
+    try {
+      await this.#hooks.run('session:bound', { session })
+    } catch (error) {
+      await this.end(session, 'left')
+      throw error
+    }
+    return session
+  }
+
+  /** Tells the directory what others must know of the session: after every change of its presence or flags. */
+  announce(session: Session): void {
+    if (session.isClosed) return
+    const route: Route = {
+      jid: session.jid.full,
+      bare: session.jid.bare,
+      resource: session.resource,
+      node: this.#directory.node,
+      session: session.id,
+      priority: session.priority,
+      presence: session.presence?.bytes,
+      flags: session.flags,
+    }
+    this.#directory.put(route)
+  }
+
+  /**
+   * The stream broke without being closed: a resumable session rests, another one ends.
+   * A session whose stream was already taken over by a new one (`outlet` differs) is left alone.
+   */
+  lost(session: Session, outlet: Outlet): void {
+    if (session.isClosed || session.outlet !== outlet) return
+    if (session.resumableMs > 0) session.rest(this.#now())
+    else void this.end(session, 'left')
+  }
+
+  /**
+   * Ends a session for good: hooks run (unavailable presence), its stream is told why, what it never got across is
+   * decided again.
+   */
+  async end(session: Session, reason: EndReason): Promise<void> {
+    if (session.isClosed) return
+    const { outlet } = session
+    const wasAvailable = session.isAvailable
+    const rest = session.close()
+    this.#byJid.delete(session.jid.full)
+    this.#byId.delete(session.id)
+    const own = this.#byUser.get(session.username)
+    own?.delete(session)
+    if (own?.size === 0) this.#byUser.delete(session.username)
+    this.#directory.remove(session.jid.bare, session.resource, session.id)
+    outlet?.end(streamErrors[reason]?.())
+    this.onUndelivered?.(session, rest)
+    if (wasAvailable) {
+      const stanza = buildStanza('presence', { from: session.jid.full, type: 'unavailable' })
+      await this.#hooks.run('session:unavailable', { session, stanza })
+    }
+    await this.#hooks.run('session:closed', { session })
+  }
+
+  /** Ends the sessions whose time to be resumed is over. Called every second. */
+  sweep(): void {
+    const now = this.#now()
+    for (const session of this.#byJid.values()) {
+      if (session.restingSince !== undefined && now - session.restingSince >= session.resumableMs) {
+        void this.end(session, 'timeout')
+      }
+    }
+  }
+
+  /** Makes room by ending the session that rests longest. */
+  #endResting(own: ReadonlySet<Session>): boolean {
+    let oldest: Session | undefined
+    for (const session of own) {
+      if (session.restingSince === undefined) continue
+      if (!oldest?.restingSince || session.restingSince < oldest.restingSince) oldest = session
+    }
+    if (!oldest) return false
+    void this.end(oldest, 'timeout')
+    return true
+  }
+}
