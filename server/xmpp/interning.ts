@@ -25,6 +25,14 @@ export class Interner {
     this.#words[slot] = word
     return word
   }
+
+  /** The string of any UTF-8 bytes; ASCII ones come from the cache. */
+  text(bytes: Buffer, start: number, end: number): string {
+    for (let index = start; index < end; index++) {
+      if ((bytes[index] as number) >= 0x80) return bytes.toString('utf8', start, end)
+    }
+    return this.word(bytes, start, end)
+  }
 }
 
 function isSame(word: string, bytes: Buffer, start: number): boolean {

@@ -34,7 +34,7 @@ export function readStartTag(bytes: Buffer, start: number): StartTag {
     position = skipBlanks(bytes, attribute.end)
   }
   const isEmpty = bytes[position] === SLASH
-  const name = textOf(bytes, start + 1, nameEnd)
+  const name = words.text(bytes, start + 1, nameEnd)
   return { name, nameEnd, attributes, close: position, end: position + (isEmpty ? 2 : 1), isEmpty }
 }
 
@@ -122,7 +122,7 @@ function readAttribute(bytes: Buffer, start: number): AttributeSpan {
   const nameEnd = endOfName(bytes, start)
   const quoteAt = skipBlanks(bytes, skipBlanks(bytes, nameEnd) + 1)
   const valueEnd = bytes.indexOf(bytes[quoteAt] as number, quoteAt + 1)
-  return { name: textOf(bytes, start, nameEnd), start, valueStart: quoteAt + 1, valueEnd, end: valueEnd + 1 }
+  return { name: words.text(bytes, start, nameEnd), start, valueStart: quoteAt + 1, valueEnd, end: valueEnd + 1 }
 }
 
 function endOfName(bytes: Buffer, start: number): number {
@@ -138,13 +138,6 @@ function skipBlanks(bytes: Buffer, start: number): number {
   let position = start
   while (isBlank(bytes[position] as number)) position++
   return position
-}
-
-function textOf(bytes: Buffer, start: number, end: number): string {
-  for (let index = start; index < end; index++) {
-    if ((bytes[index] as number) >= 0x80) return bytes.toString('utf8', start, end)
-  }
-  return words.word(bytes, start, end)
 }
 
 /** A copy of the bytes without these attributes of the start tag (and the white space before each). */

@@ -243,7 +243,7 @@ export class Stanza implements StanzaParts {
 
   #parse(): Element {
     const element = parseElement(this.bytes)
-    if (this.kind !== 'other') element.attrs['xmlns'] = NS_CLIENT
+    if (this.kind !== 'other') element.attrs.xmlns = NS_CLIENT
     return element
   }
 
@@ -278,7 +278,7 @@ function build(bytes: Buffer, root: StartTag, kind: StanzaKind, ns: string, defa
   if (!root.isEmpty) {
     eachElement(bytes, root.end, bytes.length, (from, to) => children.push(index(bytes, root, from, to, defaultNs)))
   }
-  const value = (name: string) => valueOf(bytes, root.attributes, name)
+  const value = (name: string) => attributeOf(bytes, root.attributes, name)
   const lang = value('xml:lang')
   const header = { to: value('to'), from: value('from'), id: value('id'), type: value('type'), lang }
   return new Stanza({ kind, name: localName(root.name), ns, ...header, bytes }, children)
@@ -292,10 +292,10 @@ function index(bytes: Buffer, root: StartTag, start: number, end: number, defaul
 }
 
 function declarationOf(bytes: Buffer, tag: StartTag, prefix: string): string | undefined {
-  return valueOf(bytes, tag.attributes, prefix === '' ? 'xmlns' : `xmlns:${prefix}`)
+  return attributeOf(bytes, tag.attributes, prefix === '' ? 'xmlns' : `xmlns:${prefix}`)
 }
 
-function valueOf(bytes: Buffer, attributes: readonly AttributeSpan[], name: string): string | undefined {
+function attributeOf(bytes: Buffer, attributes: readonly AttributeSpan[], name: string): string | undefined {
   const found = attributes.find(attribute => attribute.name === name)
   return found === undefined ? undefined : decodeValue(bytes, found.valueStart, found.valueEnd)
 }
