@@ -1,6 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import { type Database, DatabaseFault } from '../db/pool.ts'
 import { tryJid } from '../xmpp/jid.ts'
-import { deriveVerifier, type ScramHash, type Verifier } from '../xmpp/scram.ts'
+import { deriveVerifier, PasswordError, SCRAM_SALT_BYTES, type ScramHash, type Verifier } from '../xmpp/scram.ts'
 import type { HookTable } from './hooks.ts'
 import { PerAccount } from './per-account.ts'
 
@@ -33,7 +34,7 @@ interface AccountRow {
   is_admin: boolean
   is_blocked: boolean
   created_at: Date
-  verifiers: Record<ScramHash, Record<keyof Verifier, string | number>>
+  verifiers: Record<ScramHash, Record<string, string | number>>
 }
 
 const columns = 'username, name, is_admin, is_blocked, created_at, verifiers'
@@ -178,7 +179,11 @@ export class Accounts {
     return row ? toAccount(row) : null
   }
 
-  async #change(username: string, column: 'verifiers' | 'name' | 'is_blocked' | 'is_admin', value: unknown): Promise<void> {
+  async #change(
+    username: string,
+    column: 'verifiers' | 'name' | 'is_blocked' | 'is_admin',
+    value: unknown,
+  ): Promise<void> {
     const row = await this.#db.one<AccountRow>(
       `UPDATE account SET ${column} = $2 WHERE username = $1 RETURNING ${columns}`,
       [username, value],
@@ -217,10 +222,15 @@ export class Accounts {
     if (password.length > PASSWORD_LENGTH_MAX) {
       throw new AccountRefused('password', `A password has at most ${PASSWORD_LENGTH_MAX} characters.`)
     }
-    const derived = await Promise.all(
-      hashes.map(async hash => [hash, await deriveVerifier(hash, password, undefined, this.#iterations())] as const),
-    )
-    return Object.fromEntries(derived) as Record<ScramHash, Verifier>
+    try {
+      const derived = await Promise.all(
+        hashes.map(hash => deriveVerifier(hash, password, randomBytes(SCRAM_SALT_BYTES), this.#iterations())),
+      )
+      return Object.fromEntries(derived.map(verifier => [verifier.hash, verifier])) as Record<ScramHash, Verifier>
+    } catch (error) {
+      if (error instanceof PasswordError) throw new AccountRefused('password', error.message)
+      throw error
+    }
   }
 }
 
@@ -235,29 +245,33 @@ function pack(verifiers: Record<ScramHash, Verifier>): unknown {
     Object.entries(verifiers).map(([hash, verifier]) => [
       hash,
       Object.fromEntries(
-        Object.entries(verifier).map(([key, value]) => [key, Buffer.isBuffer(value) ? value.toString('base64') : value]),
+        Object.entries(verifier).map(([key, value]) => [
+          key,
+          Buffer.isBuffer(value) ? value.toString('base64') : value,
+        ]),
       ),
     ]),
   )
 }
 
 function toAccount(row: AccountRow): Account {
-  const unpack = (packed: Record<keyof Verifier, string | number>): Verifier => ({
-    salt: Buffer.from(String(packed.salt), 'base64'),
-    iterations: Number(packed.iterations),
-    storedKey: Buffer.from(String(packed.storedKey), 'base64'),
-    serverKey: Buffer.from(String(packed.serverKey), 'base64'),
-  })
+  const unpack = (hash: ScramHash): Verifier => unpackVerifier(hash, row.verifiers[hash])
   return {
     username: row.username,
     name: row.name,
     isAdmin: row.is_admin,
     isBlocked: row.is_blocked,
     createdAt: row.created_at,
-    verifiers: {
-      'SHA-1': unpack(row.verifiers['SHA-1']),
-      'SHA-256': unpack(row.verifiers['SHA-256']),
-      'SHA-512': unpack(row.verifiers['SHA-512']),
-    },
+    verifiers: { 'SHA-1': unpack('SHA-1'), 'SHA-256': unpack('SHA-256'), 'SHA-512': unpack('SHA-512') },
+  }
+}
+
+function unpackVerifier(hash: ScramHash, packed: Record<string, string | number>): Verifier {
+  return {
+    hash,
+    salt: Buffer.from(String(packed.salt), 'base64'),
+    iterations: Number(packed.iterations),
+    storedKey: Buffer.from(String(packed.storedKey), 'base64'),
+    serverKey: Buffer.from(String(packed.serverKey), 'base64'),
   }
 }

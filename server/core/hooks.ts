@@ -101,7 +101,10 @@ export class HookTable {
     entries.sort((a, b) => a.order - b.order)
     this.#entries.set(name, entries)
     return () => {
-      this.#entries.set(name, (this.#entries.get(name) ?? []).filter(other => other !== entry))
+      this.#entries.set(
+        name,
+        (this.#entries.get(name) ?? []).filter(other => other !== entry),
+      )
     }
   }
 

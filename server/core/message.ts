@@ -13,7 +13,7 @@ const NS_HINTS = 'urn:xmpp:hints'
 const NS_STANZA_ID = 'urn:xmpp:sid:0'
 
 /** Payloads that say nothing worth keeping (XEP-0085, XEP-0184 is kept: a receipt lost is a doubt for ever). */
-const fleeting = new Set(['http://jabber.org/protocol/chatstates', 'urn:xmpp:hints', 'jabber:client thread'])
+const fleeting = new Set(['http://jabber.org/protocol/chatstates', 'urn:xmpp:sid:0', 'jabber:client thread'])
 
 /** What to do with a message for a local account (RFC 6121 §8.5, Table 1). */
 export type Decision = { readonly targets: readonly Route[] } | 'store' | 'bounce' | 'ignore'
@@ -89,7 +89,8 @@ export class Messages {
     if (username === undefined) throw stanzaError('service-unavailable')
     if (this.#parts.directory.routes(event.to.bare).length === 0) {
       const account = this.#parts.accounts.get(username)
-      if (account instanceof Promise) return account.then(found => this.#toAccount(event, username, found !== undefined))
+      if (account instanceof Promise)
+        return account.then(found => this.#toAccount(event, username, found !== undefined))
       return this.#toAccount(event, username, account !== undefined)
     }
     return this.#toAccount(event, username, true)
@@ -119,7 +120,12 @@ export class Messages {
       : this.#delivered(event, username, taken, row)
   }
 
-  #delivered(event: MessageEvent, username: string, taken: Set<string>, row: KeptRow | undefined): void | Promise<void> {
+  #delivered(
+    event: MessageEvent,
+    username: string,
+    taken: Set<string>,
+    row: KeptRow | undefined,
+  ): void | Promise<void> {
     // Every resource was gone when the stanza reached it: decided again without them. A row is pending already.
     if (taken.size === 0 && !row) return this.#store(event, username)
     const goesOn = this.#parts.hooks.run('message:delivered', { ...event, taken })
@@ -154,7 +160,8 @@ export class Messages {
       keep,
       stream: sender?.inbox && { id: sender.id, inbox: sender.inbox },
     })
-    if (row === 'full') throw stanzaError('resource-constraint', 'The database is away and too many messages wait for it.')
+    if (row === 'full')
+      throw stanzaError('resource-constraint', 'The database is away and too many messages wait for it.')
     event.id = row.id
     return row
   }

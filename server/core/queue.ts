@@ -250,7 +250,8 @@ export class ArchiveQueue {
       this.#flushNow()
       await this.#writing
     }
-    if (!isDone) this.#log.error({ rows: this.#waiting.length }, 'messages were not acknowledged: database away at stop')
+    if (!isDone)
+      this.#log.error({ rows: this.#waiting.length }, 'messages were not acknowledged: database away at stop')
   }
 
   #schedule(): void {

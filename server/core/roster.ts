@@ -1,8 +1,8 @@
 import type { Database } from '../db/pool.ts'
 import { type Element, xml } from '../xmpp/element.ts'
+import { buildStanza } from '../xmpp/stanza.ts'
 import type { HookTable } from './hooks.ts'
 import { PerAccount } from './per-account.ts'
-import { buildStanza } from '../xmpp/stanza.ts'
 import type { Sessions } from './sessions.ts'
 import { initialState, type Subscription, type SubscriptionState } from './subscription-states.ts'
 

@@ -1,5 +1,5 @@
-import type { TObject } from 'typebox'
 import type { Logger } from 'pino'
+import type { TObject } from 'typebox'
 import type { Directory } from '../cluster/directory.ts'
 import type { Database } from '../db/pool.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
@@ -15,6 +15,7 @@ import type { Router } from './router.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 import type { Settings } from './settings.ts'
+import type { Subscriptions } from './subscriptions.ts'
 
 /** A top-level element that is not a stanza (XEP-0352 `<inactive/>`, …), sent by a client with a bound resource. */
 export type NonzaHandler = (session: Session, element: Stanza) => void | Promise<void>
@@ -45,6 +46,7 @@ export interface ServerParts {
   readonly rosters: Rosters
   readonly queue: ArchiveQueue
   readonly router: Router
+  readonly subscriptions: Subscriptions
   readonly settings: Settings
 }
 

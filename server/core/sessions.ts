@@ -1,11 +1,11 @@
 import type { Directory, Route } from '../cluster/directory.ts'
 import { StreamError } from '../xmpp/errors.ts'
 import { createJid } from '../xmpp/jid.ts'
+import { buildStanza, type Stanza } from '../xmpp/stanza.ts'
 import type { HookTable } from './hooks.ts'
 import type { KeptRow } from './queue.ts'
 import type { Outlet } from './session.ts'
 import { Session } from './session.ts'
-import { buildStanza, type Stanza } from '../xmpp/stanza.ts'
 
 /** What happens when a resource is asked for that is already bound (RFC 6120 §7.7.2.2). */
 export type ConflictPolicy = 'end-old' | 'refuse-new' | 'new-resource'

@@ -158,10 +158,7 @@ export class Settings {
       after: unknown
       changed_by: string
       changed_at: Date
-    }>(
-      'SELECT id, key, before, after, changed_by, changed_at FROM setting_history ORDER BY id DESC LIMIT $1',
-      [limit],
-    )
+    }>('SELECT id, key, before, after, changed_by, changed_at FROM setting_history ORDER BY id DESC LIMIT $1', [limit])
     return rows.map(row => ({
       id: String(row.id),
       key: row.key,
@@ -176,7 +173,8 @@ export class Settings {
     const { declared, property } = this.#find(key)
     const defaults = defaultsOf(declared.schema)
     const wanted = value === undefined ? defaults[property] : value
-    if (!checks(declared.schema, property, wanted)) throw new SettingRefused(key, this.#whyNot(declared, property, wanted))
+    if (!checks(declared.schema, property, wanted))
+      throw new SettingRefused(key, this.#whyNot(declared, property, wanted))
     const next = { ...declared.values, [property]: wanted }
     for (const listener of declared.listeners) {
       try {
@@ -202,10 +200,9 @@ export class Settings {
         JSON.stringify(wanted ?? null),
         by,
       ])
-      await transaction.exec(
-        'DELETE FROM setting_history WHERE id <= (SELECT max(id) - $1 FROM setting_history)',
-        [HISTORY_ROWS_MAX],
-      )
+      await transaction.exec('DELETE FROM setting_history WHERE id <= (SELECT max(id) - $1 FROM setting_history)', [
+        HISTORY_ROWS_MAX,
+      ])
       const counter = await transaction.one<{ counter: string }>(
         'UPDATE setting_counter SET counter = counter + 1 RETURNING counter',
       )
@@ -231,7 +228,11 @@ export class Settings {
   }
 
   #whyNot(declared: Declared, property: string, value: unknown): string {
-    const schema = (declared.schema.properties as TProperties)[property] as { title?: string; minimum?: number; maximum?: number }
+    const schema = (declared.schema.properties as TProperties)[property] as {
+      title?: string
+      minimum?: number
+      maximum?: number
+    }
     const title = schema.title ?? property
     if (schema.minimum !== undefined && schema.maximum !== undefined) {
       return `${title} must be a whole number from ${schema.minimum} to ${schema.maximum}.`
