@@ -3,11 +3,7 @@
  * XML here only. The texts are for people who read logs and consoles: they name what is wrong and what to do.
  */
 import { type Element, xml } from './element.ts'
-
-const NS_STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
-const NS_STREAMS = 'urn:ietf:params:xml:ns:xmpp-streams'
-const NS_STREAM = 'http://etherx.jabber.org/streams'
-const NS_SASL = 'urn:ietf:params:xml:ns:xmpp-sasl'
+import { NS_SASL, NS_STANZAS, NS_STREAM, NS_STREAMS } from './namespaces.ts'
 
 /** What the sender may do: RFC 6120 section 8.3.2. */
 export type StanzaErrorType = 'auth' | 'cancel' | 'continue' | 'modify' | 'wait'

@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer'
 import { type Element, xml } from './element.ts'
 import { SaslError } from './errors.ts'
 import { enforceLocal, JidError } from './jid.ts'
+import { NS_SASL_CHANNEL_BINDING } from './namespaces.ts'
 import {
   checkAuthzid,
   fakeVerifier,
@@ -74,7 +75,7 @@ export function channelBindingElement(types: readonly string[]): Element | undef
   if (types.length === 0) return undefined
   return xml(
     'sasl-channel-binding',
-    { xmlns: 'urn:xmpp:sasl-cb:0' },
+    { xmlns: NS_SASL_CHANNEL_BINDING },
     ...types.map(type => xml('channel-binding', { type })),
   )
 }
