@@ -1,9 +1,10 @@
 /** The data of the embedded PostgreSQL: made once, whole or not at all, with passwords nobody has to know. */
 import { execFile } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { syncFolder, writeDurably } from '../durable-file.ts'
 import type { Binaries } from './binaries.ts'
 import type { OsUser } from './os-user.ts'
 import { folderName, runOptions } from './postmaster.ts'
@@ -108,29 +109,6 @@ async function readPasswords(file: string): Promise<Passwords | undefined> {
 
 function randomPassword(): string {
   return randomBytes(24).toString('base64url')
-}
-
-async function writeDurably(file: string, text: string): Promise<void> {
-  const handle = await open(`${file}.new`, 'w', 0o600)
-  try {
-    await handle.writeFile(text)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(`${file}.new`, file)
-  await syncFolder(path.dirname(file))
-}
-
-/** Makes a rename durable (Windows has no such call and does not need it). */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
 }
 
 async function exists(folder: string): Promise<boolean> {
