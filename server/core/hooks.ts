@@ -116,8 +116,8 @@ export class HookTable {
   run<K extends keyof Hooks>(name: K, event: Hooks[K]): boolean | Promise<boolean> {
     const entries = this.#entries.get(name)
     if (!entries) return true
-    for (let index = 0; index < entries.length; index++) {
-      const answer = (entries[index]?.handler as Handler<Hooks[K]>)(event)
+    for (const [index, entry] of entries.entries()) {
+      const answer = (entry.handler as Handler<Hooks[K]>)(event)
       if (answer === 'stop') return false
       if (answer instanceof Promise) return this.#goOn(entries, index + 1, event, answer)
     }

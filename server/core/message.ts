@@ -168,7 +168,7 @@ export class Messages {
 
   /** XEP-0359 §3: the receiver's copy carries the id it has in the receiver's archive. */
   #stamped(event: MessageEvent, row: KeptRow | undefined): Stanza {
-    if (!row || !row.input.keep.inReceiver) return event.stanza
+    if (!row?.input.keep.inReceiver) return event.stanza
     return event.stanza.append(`<stanza-id xmlns='${NS_STANZA_ID}' by='${escapeBare(event.to.bare)}' id='${row.id}'/>`)
   }
 

@@ -5,7 +5,7 @@ import { StanzaError, stanzaError } from '../xmpp/errors.ts'
 import { type Jid, JidError, parseJid } from '../xmpp/jid.ts'
 import { buildStanza, type Stanza } from '../xmpp/stanza.ts'
 import type { HookTable, MessageEvent } from './hooks.ts'
-import type { IqRequest, IqTable } from './iq.ts'
+import type { IqHandler, IqRequest, IqTable } from './iq.ts'
 import { keepOf, type Messages } from './message.ts'
 import type { Presence } from './presence.ts'
 import type { Rosters } from './roster.ts'
@@ -165,7 +165,7 @@ export class Router {
     if (!payload) throw new Error(`The payload ${name} of ${ns} is in the index but not in the stanza.`)
     const isOwn = account !== undefined && from.local === account && from.domain === this.#parts.domain
     const request: IqRequest = { stanza, type, from, account, isOwn, session, payload }
-    const reply = (answer: { toString(): string } | undefined | void): void => {
+    const reply = (answer: Awaited<ReturnType<IqHandler>>): void => {
       const header = { type: 'result', id: stanza.id, to: from.full, from: stanza.to }
       const result = buildStanza('iq', header, ...(answer === undefined ? [] : [answer.toString()]))
       if (session) session.send(result)
