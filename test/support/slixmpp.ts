@@ -5,8 +5,8 @@ import readline from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { type Element, parse } from 'ltx'
-import { withTimeout } from './appliance.ts'
 import type { ArchivedMessage, Contact, LibraryClient, Login, PresenceOptions } from './library.ts'
+import { withTimeout } from './timeout.ts'
 
 const script = fileURLToPath(new URL('../interop/slixmpp_client.py', import.meta.url))
 const answerMs = 20_000

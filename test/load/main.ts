@@ -1,0 +1,157 @@
+/**
+ * `npm run load -- [messages|logins|memory|start …] [--rounds 5] [--seconds 5]`: what the server costs, on this computer, now.
+ * Each row is the median over the rounds; all rows are measured in each round, so that a noisy minute hurts them alike.
+ */
+import { parseArgs } from 'node:util'
+import { type Appliance, startAppliance } from '../support/appliance.ts'
+import { calibrate, median } from './accounting.ts'
+import type { Account, Target } from './connection.ts'
+import { crowd } from './crowd.ts'
+import { measureLogins } from './logins.ts'
+import { measureMemory } from './memory.ts'
+import { measureMessages } from './messages.ts'
+import type { Mechanism } from './scram.ts'
+import { measureStart } from './starting.ts'
+
+const names = ['messages', 'logins', 'memory', 'start'] as const
+type Name = (typeof names)[number]
+
+/** Unit, server, PostgreSQL, and the most that the sum should be. */
+interface Row {
+  what: string
+  unit: string
+  goal?: number
+  values: { server: number; postgres?: number; perSecond?: number }[]
+}
+
+const rows = new Map<string, Row>()
+const options = readOptions()
+
+for (let round = 1; round <= options.rounds; round++) {
+  process.stderr.write(`round ${round} of ${options.rounds}\n`)
+  note('calibration loop', 'ms', { server: calibrate() })
+  if (options.names.includes('start')) await start()
+  if (options.names.some(name => name !== 'start')) await serve()
+}
+print()
+
+async function start(): Promise<void> {
+  const { first, second } = await measureStart()
+  note('first start, clock', 's', { server: first.wall })
+  note('first start, CPU of all processes', 's', { server: first.cpu })
+  note('second start, clock', 's', { server: second.wall }, 3)
+  note('second start, CPU of all processes', 's', { server: second.cpu }, 4)
+}
+
+async function serve(): Promise<void> {
+  const people = crowd(100)
+  if (options.names.includes('messages')) await withAppliance(people, messages)
+  if (options.names.includes('logins')) await withAppliance(people, logins)
+  if (!options.names.includes('memory')) return
+  // Memory that was needed once is hardly ever given back: each of the two gets a server of its own.
+  await withAppliance(people, async appliance => {
+    note(
+      'memory of a silent session, plain',
+      'KiB',
+      { server: await measureMemory(appliance, plain(appliance), people) },
+      15,
+    )
+  })
+  await withAppliance(people, async appliance => {
+    note(
+      'memory of a silent session, TLS',
+      'KiB',
+      { server: await measureMemory(appliance, await secure(appliance), people) },
+      64,
+    )
+  })
+}
+
+async function messages(appliance: Appliance, people: Account[]): Promise<void> {
+  const kinds = [
+    { name: 'plain', target: plain(appliance), isArchived: false, goal: 15 },
+    { name: 'TLS', target: await secure(appliance), isArchived: false, goal: 24 },
+    { name: 'plain, archived', target: plain(appliance), isArchived: true, goal: 110 },
+    { name: 'TLS, archived', target: await secure(appliance), isArchived: true },
+  ]
+  for (const { name, target, isArchived, goal } of kinds) {
+    const cost = await measureMessages(appliance, target, people, { isArchived, seconds: options.seconds })
+    note(`message, ${name}`, 'µs', cost, goal)
+  }
+}
+
+async function logins(appliance: Appliance, people: Account[]): Promise<void> {
+  const mechanisms: Mechanism[] = ['SCRAM-SHA-1', 'SCRAM-SHA-256']
+  for (const mechanism of mechanisms) {
+    note(`login, ${mechanism}, plain`, 'ms', await measureLogins(appliance, plain(appliance), people, mechanism), 0.8)
+    note(
+      `login, ${mechanism}, TLS`,
+      'ms',
+      await measureLogins(appliance, await secure(appliance), people, mechanism),
+      2.2,
+    )
+  }
+}
+
+/** Without TLS nobody may log in; the environment variable allows it to this test alone, on the loopback interface. */
+async function withAppliance(people: Account[], use: (appliance: Appliance, people: Account[]) => Promise<void>) {
+  await using appliance = await startAppliance({ config: { people }, env: { LANTHORN_TEST_PLAINTEXT: '1' } })
+  await use(appliance, people)
+}
+
+function plain({ domain, ready }: Appliance): Target {
+  return { domain, port: ready.c2s, ca: undefined }
+}
+
+async function secure(appliance: Appliance): Promise<Target> {
+  return { domain: appliance.domain, port: appliance.ready.c2sTls, ca: await appliance.officeCa() }
+}
+
+function note(what: string, unit: string, value: Row['values'][number], goal?: number): void {
+  const row = rows.get(what) ?? { what, unit, ...(goal !== undefined && { goal }), values: [] }
+  row.values.push(value)
+  rows.set(what, row)
+}
+
+function print(): void {
+  const middle = (row: Row, part: 'server' | 'postgres' | 'perSecond') =>
+    median(row.values.map(value => value[part] ?? 0))
+  const number = (value: number) => (value >= 1_000 ? Math.round(value).toLocaleString('en') : value.toPrecision(3))
+  const head = ['', 'unit', 'server', 'PostgreSQL', 'sum', 'goal', '', 'per second', 'all rounds (sum)']
+  const body = [...rows.values()].map(row => {
+    const sum = median(row.values.map(({ server, postgres = 0 }) => server + postgres))
+    const goal = row.goal === undefined ? ['', ''] : [`≤ ${row.goal}`, sum <= row.goal ? 'ok' : 'MISSED']
+    const perSecond = middle(row, 'perSecond')
+    const all = row.values.map(({ server, postgres = 0 }) => number(server + postgres)).join(' ')
+    const parts = [
+      number(middle(row, 'server')),
+      row.values[0]?.postgres === undefined ? '' : number(middle(row, 'postgres')),
+    ]
+    return [row.what, row.unit, ...parts, number(sum), ...goal, perSecond ? number(perSecond) : '', all]
+  })
+  const widths = head.map((_, column) => Math.max(...[head, ...body].map(line => line[column]?.length ?? 0)))
+  for (const line of [head, ...body]) {
+    process.stdout.write(
+      `${line
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd()}\n`,
+    )
+  }
+}
+
+function readOptions(): { names: Name[]; rounds: number; seconds: number } {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '5' } },
+  })
+  const wanted = names.filter(name => positionals.length === 0 || positionals.includes(name))
+  const rounds = Number(values.rounds)
+  const seconds = Number(values.seconds)
+  const isKnown = positionals.every(name => names.some(known => known === name))
+  if (!isKnown || !(rounds >= 1 && rounds <= 100) || !(seconds >= 1 && seconds <= 600)) {
+    process.stderr.write(`usage: npm run load -- [${names.join('|')} …] [--rounds 1…100] [--seconds 1…600]\n`)
+    process.exit(2)
+  }
+  return { names: wanted, rounds, seconds }
+}
