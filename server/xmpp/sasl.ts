@@ -4,16 +4,8 @@ import { type Element, xml } from './element.ts'
 import { SaslError } from './errors.ts'
 import { enforceLocal, JidError } from './jid.ts'
 import { NS_SASL_CHANNEL_BINDING } from './namespaces.ts'
-import {
-  checkAuthzid,
-  fakeVerifier,
-  parseScramMechanism,
-  type ScramHash,
-  ScramServer,
-  type Verifier,
-  verifyPassword,
-  wrongCredentials,
-} from './scram.ts'
+import { fakeVerifier, parseScramMechanism, type ScramHash, type Verifier, verifyPassword } from './scram.ts'
+import { checkAuthzid, ScramServer, wrongCredentials } from './scram-server.ts'
 
 /**
  * What to do next: send a challenge; look up the account's verifier for one of `hashes` (best first), then call `supply`;

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { SaslError } from './errors.ts'
@@ -6,14 +7,15 @@ import {
   deriveVerifier,
   downgradeHash,
   fakeVerifier,
+  hmac,
   PasswordError,
   SCRAM_SALT_BYTES,
   type ScramHash,
-  ScramServer,
   type Verifier,
   verifyPassword,
 } from './scram.ts'
 import { ScramClient } from './scram-client.ts'
+import { ScramServer } from './scram-server.ts'
 
 const secret = Buffer.from('a secret that all nodes of the office share')
 const exporter = Buffer.alloc(32, 7)
@@ -328,4 +330,14 @@ describe('passwords', () => {
     await expect(cheap('a\u0007')).rejects.toThrow(PasswordError)
     await expect(cheap('')).rejects.toThrow(PasswordError)
   })
+})
+
+test('our HMAC is that of node:crypto, for every length of key and message', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 200 }), fc.string({ unit: 'grapheme', maxLength: 300 }), (key, message) => {
+      expect(hmac('SHA-1', key, message)).toEqual(createHmac('sha1', key).update(message).digest())
+      expect(hmac('SHA-256', key, message)).toEqual(createHmac('sha256', key).update(message).digest())
+      expect(hmac('SHA-512', key, message)).toEqual(createHmac('sha512', key).update(message).digest())
+    }),
+  )
 })
