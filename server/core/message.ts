@@ -78,6 +78,7 @@ export class Messages {
   constructor(parts: MessageParts) {
     this.#parts = parts
     parts.sessions.onUndelivered = (session, rest) => this.#undelivered(session, rest)
+    parts.queue.onRefused = row => this.onUnanswered?.(row.input.stanza)
   }
 
   /**
@@ -219,7 +220,7 @@ export class Messages {
     if (waits) void this.#parts.hooks.run('message:waits', { username: session.username })
   }
 
-  /** Set by the router: answers an IQ request that can reach nobody any more. */
+  /** Set by the router: tells the sender of a request or message that it cannot be served. */
   onUnanswered: ((stanza: Stanza) => void) | undefined
 }
 

@@ -131,6 +131,8 @@ export class ArchiveQueue {
   readonly #live = new Map<string, KeptRow>()
   /** Ids taken while somebody reads pending rows. */
   readonly #watchers = new Set<Set<string>>()
+  /** Set by message delivery: the database will never take this row, so its sender must be told. */
+  onRefused: ((row: KeptRow) => void) | undefined
   /** Rows committed since the start, for metrics. */
   committed = 0
 
@@ -302,6 +304,7 @@ export class ArchiveQueue {
         if (!row) throw error
         row.state = 'refused'
         this.#log.error({ err: error, id: row.id }, 'the database refused a message')
+        this.onRefused?.(row)
         return true
       }
       const wait = retryMs[Math.min(this.#failures++, retryMs.length - 1)] ?? 1_000

@@ -1,0 +1,173 @@
+import { randomBytes } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import type { Logger } from 'pino'
+import { localBus } from './cluster/bus.ts'
+import { localDirectory } from './cluster/directory.ts'
+import { Accounts } from './core/accounts.ts'
+import { AdvertisementTable } from './core/advertise.ts'
+import { coreFeatures, type PasswordSettings, type SessionSettings } from './core/core-features.ts'
+import { type Feature, type Standard, startOrder } from './core/feature.ts'
+import { HookTable } from './core/hooks.ts'
+import { IqTable } from './core/iq.ts'
+import { Messages } from './core/message.ts'
+import { Presence } from './core/presence.ts'
+import { ArchiveQueue } from './core/queue.ts'
+import { Rosters } from './core/roster.ts'
+import { Router } from './core/router.ts'
+import { type ServerParts, scopeFor } from './core/server.ts'
+import { Sessions } from './core/sessions.ts'
+import { Settings } from './core/settings.ts'
+import { Subscriptions } from './core/subscriptions.ts'
+import { migrate } from './db/migrate.ts'
+import type { Database } from './db/pool.ts'
+import { c2sFeature, managementFeature } from './stream/settings.ts'
+import { createIds, randomId } from './xmpp/id.ts'
+
+/** How often settings that another node changed are looked for when its hint was lost. */
+const SETTINGS_POLL_MS = 30_000
+/** How often sessions are looked at whose time to be resumed may be over. */
+const SWEEP_MS = 1_000
+
+/** The chat server of one office on one node, without sockets. */
+export interface Chat {
+  readonly parts: ServerParts
+  readonly features: readonly Feature[]
+  /** Ends all sessions, writes what waits, stops the features in reverse. */
+  close(): Promise<void>
+}
+
+/** Every feature there is: core, stream, and the files of features/, found by name. */
+export async function loadFeatures(): Promise<Feature[]> {
+  const folder = new URL('./features/', import.meta.url)
+  const files = (await readdir(folder)).filter(file => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+  const loaded = await Promise.all(
+    files.map(async file => (await import(new URL(file, folder).href)) as { default: Feature }),
+  )
+  return [...coreFeatures, c2sFeature, managementFeature, ...startOrder(loaded.map(one => one.default))] as Feature[]
+}
+
+/** All documents that the features implement, by number, each once. */
+export function standardsOf(features: readonly Feature[]): Standard[] {
+  const byId = new Map(features.flatMap(one => one.standards).map(standard => [standard.id, standard]))
+  return [...byId.values()].sort((a, b) => a.id.localeCompare(b.id, 'en', { numeric: true }))
+}
+
+/**
+ * Brings the database up to date and starts core and features.
+ * @throws MigrationFault when the database is of a newer version; DatabaseAway
+ */
+export async function startChat(options: {
+  domain: string
+  node: string
+  version: string
+  log: Logger
+  db: Database
+  features: readonly Feature[]
+}): Promise<Chat> {
+  const { db, features, log } = options
+  await migrate(db, migrationsOf(features))
+  const settings = new Settings(db)
+  for (const one of features) settings.declare(one)
+  await settings.load()
+  const parts = buildParts(options, settings)
+  const releases: (() => Promise<void>)[] = []
+  for (const one of features) {
+    const { server, release } = scopeFor(parts, one)
+    const stop = await one.start(server)
+    releases.push(async () => {
+      await stop?.()
+      release()
+    })
+  }
+  const poll = setInterval(() => {
+    settings.load().catch(error => log.warn({ err: error }, 'settings were not read again'))
+  }, SETTINGS_POLL_MS)
+  const sweep = setInterval(() => parts.sessions.sweep(), SWEEP_MS)
+  return {
+    parts,
+    features,
+    async close() {
+      clearInterval(poll)
+      clearInterval(sweep)
+      await Promise.all([...parts.sessions.all()].map(session => parts.sessions.end(session, 'shutdown')))
+      await parts.queue.close()
+      for (const release of releases.reverse()) await release()
+    },
+  }
+}
+
+function migrationsOf(features: readonly Feature[]): { feature: string; number: number; sql: string }[] {
+  return features.flatMap(one =>
+    (one.migrations ?? []).map((sql, index) => ({ feature: one.name, number: index + 1, sql })),
+  )
+}
+
+function buildParts(
+  options: { domain: string; node: string; version: string; log: Logger; db: Database },
+  settings: Settings,
+): ServerParts {
+  const { domain, node, version, log, db } = options
+  const hooks = new HookTable()
+  const iqs = new IqTable()
+  const directory = localDirectory(node)
+  const random = (bytes: number) => randomBytes(bytes)
+  const ids = createIds({ now: Date.now, random })
+  const limits = settings.of('sessions') as SessionSettings
+  const passwords = settings.of('passwords') as PasswordSettings
+  const sessions = new Sessions({
+    directory,
+    hooks,
+    domain,
+    limits: () => ({ perAccount: limits.perPerson, conflict: limits.conflict }),
+    randomId: () => randomId(random),
+    now: Date.now,
+  })
+  const accounts = new Accounts({
+    db,
+    hooks,
+    domain,
+    iterations: () => passwords.iterations,
+    isPinned: username => sessions.has(username),
+    now: Date.now,
+  })
+  const queue = new ArchiveQueue({ db, log: log.child({ part: 'archive' }), nextId: () => ids.next() })
+  const rosters = new Rosters({ db, hooks, sessions })
+  const presence = new Presence({ domain, directory, hooks, rosters, sessions })
+  const subscriptions = new Subscriptions({ domain, hooks, accounts, rosters, sessions, presence })
+  const messages = new Messages({ domain, directory, bus: localBus(), hooks, accounts, sessions, queue })
+  const router = new Router({
+    domain,
+    log: log.child({ part: 'router' }),
+    directory,
+    hooks,
+    iqs,
+    messages,
+    presence,
+    subscriptions,
+    rosters,
+    sessions,
+  })
+  return {
+    domain,
+    node,
+    version,
+    log,
+    db,
+    now: Date.now,
+    nextId: () => ids.next(),
+    randomId: () => randomId(random),
+    hooks,
+    iqs,
+    nonzas: new Map(),
+    advertisements: new AdvertisementTable(),
+    streamFeatures: new Set(),
+    sessions,
+    directory,
+    accounts,
+    rosters,
+    queue,
+    router,
+    subscriptions,
+    settings,
+  }
+}
