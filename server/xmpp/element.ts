@@ -48,22 +48,24 @@ export function xml(name: string, attributes?: Attributes | null, ...children: r
 
 /** Text for the inside of an element. Characters that XML cannot carry (XML 1.0 §2.2) become U+FFFD. */
 export function escapeText(text: string): string {
-  return /[&<>\r]/.test(text) ? replaceForbidden(text).replace(/[&<>\r]/g, entity) : replaceForbidden(text)
+  return SPECIAL.test(text) ? replaceForbidden(text).replace(/[&<>\r]/g, entity) : text
 }
 
 /** Text for an attribute value in quotes of either kind; white space is written so that it survives normalisation (XML 1.0 §3.3.3). */
 export function escapeAttribute(text: string): string {
-  return /[&<>"'\t\n\r]/.test(text) ? replaceForbidden(text).replace(/[&<>"'\t\n\r]/g, entity) : replaceForbidden(text)
+  return SPECIAL.test(text) ? replaceForbidden(text).replace(/[&<>"'\t\n\r]/g, entity) : text
 }
 
 /** The text with every character that XML 1.0 §2.2 does not allow replaced by U+FFFD. */
 export function replaceForbidden(text: string): string {
-  return FORBIDDEN.test(text) ? text.replace(FORBIDDEN_ALL, '\ufffd') : text
+  return SUSPICIOUS.test(text) ? text.replace(FORBIDDEN, '\ufffd') : text
 }
 
+// One look tells that a text needs nothing. Surrogates are looked at more closely.
+const SPECIAL = /[^\x20!#-%(-;=?-\ud7ff\ue000-\ufffd]/
+const SUSPICIOUS = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd]/
 // With the u flag a surrogate matches only when it stands alone.
-const FORBIDDEN = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u
-const FORBIDDEN_ALL = new RegExp(FORBIDDEN, 'gu')
+const FORBIDDEN = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/gu
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',

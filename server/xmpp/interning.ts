@@ -18,11 +18,16 @@ export class Interner {
     if (length > LENGTH_MAX) return bytes.toString('latin1', start, end)
     let hash = length
     for (let index = start; index < end; index++) hash = (Math.imul(hash, 31) + (bytes[index] as number)) | 0
-    const slot = (hash ^ (hash >>> 10)) & (SLOTS - 1)
+    return this.hashed(bytes, start, end, hash)
+  }
+
+  /** The same when a hash of the bytes is known already. */
+  hashed(bytes: Buffer, start: number, end: number, hash: number): string {
+    const slot = (hash ^ (hash >>> 10) ^ (hash >>> 20)) & (SLOTS - 1)
     const known = this.#words[slot] as string
-    if (known.length === length && isSame(known, bytes, start)) return known
+    if (known.length === end - start && isSame(known, bytes, start)) return known
     const word = bytes.toString('latin1', start, end)
-    this.#words[slot] = word
+    if (word.length <= LENGTH_MAX) this.#words[slot] = word
     return word
   }
 

@@ -15,6 +15,7 @@ import {
   LESS_THAN,
   NAME_COLON,
   NAME_NONE,
+  NAME_PART,
   NAME_START,
   NAME_WIDE,
   nameClass,
@@ -25,6 +26,7 @@ import {
   RIGHT_BRACKET,
   referenceLength,
   SLASH,
+  SPACE,
   sequenceLength,
   textClass,
   valueClass,
@@ -133,27 +135,117 @@ export class Scanner {
     }
   }
 
+  // Stays here as long as tags are complete and plain, which is nearly always.
   #content(bytes: Buffer, from: number, end: number): number {
     let at = from
     while (at < end) {
+      at = endOfPlainText(bytes, at, end)
+      if (at === end) return at
       const byte = bytes[at] as number
-      const kind = textClass[byte] as number
-      if (kind === PLAIN) {
-        at++
-      } else if (byte === LESS_THAN) {
-        this.#state = AFTER_LESS_THAN
-        return at + 1
+      if (byte === LESS_THAN) {
+        const next = bytes[at + 1] === SLASH ? this.#plainEndTag(bytes, at, end) : this.#plainStartTag(bytes, at, end)
+        if (next === at) {
+          this.#state = AFTER_LESS_THAN
+          return at + 1
+        }
+        if (this.isDone) return next
+        at = next
       } else if (byte === GREATER_THAN) {
         // XML 1.0 §2.4. The bytes before a text are '>' or part of it, so looking back needs no bounds.
         if (bytes[at - 1] === RIGHT_BRACKET && bytes[at - 2] === RIGHT_BRACKET) throw malformed('"]]>" stands in text.')
         at++
       } else {
-        const length = this.#special(bytes, at, end, kind)
+        const length = this.#special(bytes, at, end, textClass[byte] as number)
         if (length === 0) return ~at
         at += length
       }
     }
     return at
+  }
+
+  // An end tag that is whole, right and has no blanks; else returns `start` and leaves it to the states below.
+  #plainEndTag(bytes: Buffer, start: number, end: number): number {
+    const { tags } = this
+    const length = tags.nameLength
+    const close = start + 2 + length
+    if (close >= end || bytes[close] !== GREATER_THAN || tags.depth === 0) return start
+    const offset = this.#origin + tags.nameStart - start - 2
+    for (let at = start + 2; at < close; at++) {
+      if (bytes[at] !== bytes[at + offset]) return start
+    }
+    this.isDone = tags.leave(close + 1 - this.#origin)
+    return close + 1
+  }
+
+  // A start tag that is whole and all ASCII without references; anything else, faults included, returns `start` and is left to the states below.
+  #plainStartTag(bytes: Buffer, start: number, end: number): number {
+    const origin = this.#origin
+    const nameEnd = this.#plainName(bytes, start + 1, end)
+    if (nameEnd < 0) return start
+    this.tags.open(start + 1 - origin, nameEnd - origin, this.#colon, this.#hash)
+    let at = nameEnd
+    for (;;) {
+      const byte = bytes[at] as number
+      if (byte === GREATER_THAN) {
+        this.#endStartTag(bytes, at, false)
+        return at + 1
+      }
+      if (byte === SLASH) {
+        if (at + 1 >= end || bytes[at + 1] !== GREATER_THAN) return start
+        this.#endStartTag(bytes, at + 1, true)
+        return at + 2
+      }
+      if (byte !== SPACE) return start
+      do at++
+      while (at < end && bytes[at] === SPACE)
+      if (nameClass[bytes[at] as number] === NAME_START) at = this.#plainAttribute(bytes, at, end)
+      if (at < 0 || at >= end) return start
+    }
+  }
+
+  // Returns the offset behind the closing quote, which is before `end`, or -1.
+  #plainAttribute(bytes: Buffer, start: number, end: number): number {
+    const nameEnd = this.#plainName(bytes, start, end)
+    if (nameEnd < 0 || nameEnd + 1 >= end || bytes[nameEnd] !== EQUALS) return -1
+    const quote = bytes[nameEnd + 1] as number
+    if (valueClass[quote] !== QUOTE) return -1
+    const valueStart = nameEnd + 2
+    let at = valueStart
+    for (; at < end; at++) {
+      const byte = bytes[at] as number
+      const kind = valueClass[byte] as number
+      if (kind === PLAIN) continue
+      if (byte === quote) break
+      if (kind !== QUOTE) return -1
+    }
+    if (at >= end) return -1
+    const origin = this.#origin
+    this.tags.attribute(start - origin, nameEnd - origin, this.#colon, this.#hash)
+    this.tags.value(valueStart - origin, at - origin)
+    return at + 1
+  }
+
+  // Returns where an ASCII name ends, which is before `end`, or -1 for anything else. The first character of it and behind its colon is proved.
+  #plainName(bytes: Buffer, start: number, end: number): number {
+    if (start >= end || nameClass[bytes[start] as number] !== NAME_START) return -1
+    let hash = 0
+    let colon = -1
+    for (let at = start; at < end; at++) {
+      const byte = bytes[at] as number
+      const kind = nameClass[byte] as number
+      if (kind !== NAME_START && kind !== NAME_PART) {
+        if (kind === NAME_NONE) {
+          this.#hash = hash
+          this.#colon = colon
+          return at
+        }
+        if (kind === NAME_WIDE || colon >= 0 || at + 1 === end || nameClass[bytes[at + 1] as number] !== NAME_START)
+          return -1
+        colon = at - this.#origin
+      }
+      hash = (Math.imul(hash, 31) + byte) | 0
+    }
+    return -1
   }
 
   // Length of the sequence or reference at this byte, 0 when it is unfinished.
@@ -226,7 +318,7 @@ export class Scanner {
   #elementName(bytes: Buffer, from: number, end: number): number {
     const at = this.#name(bytes, from, end)
     if (at >= 0) {
-      this.tags.open(this.#start, at - this.#origin, this.#colon)
+      this.tags.open(this.#start, at - this.#origin, this.#colon, 0)
       this.#state = AFTER_TOKEN
     }
     return at
@@ -392,6 +484,25 @@ export class Scanner {
     }
     return at
   }
+}
+
+// Text and Base64 come in long runs: eight bytes a turn.
+function endOfPlainText(bytes: Buffer, from: number, end: number): number {
+  let at = from
+  for (const stop = end - 8; at <= stop; at += 8) {
+    const kinds =
+      (textClass[bytes[at] as number] as number) |
+      (textClass[bytes[at + 1] as number] as number) |
+      (textClass[bytes[at + 2] as number] as number) |
+      (textClass[bytes[at + 3] as number] as number) |
+      (textClass[bytes[at + 4] as number] as number) |
+      (textClass[bytes[at + 5] as number] as number) |
+      (textClass[bytes[at + 6] as number] as number) |
+      (textClass[bytes[at + 7] as number] as number)
+    if (kinds !== PLAIN) break
+  }
+  while (at < end && textClass[bytes[at] as number] === PLAIN) at++
+  return at
 }
 
 function startsName(bytes: Buffer, at: number, end: number): boolean {

@@ -2,17 +2,15 @@
 
 /** A stack of prefix declarations; inner ones hide outer ones. Empty for nearly all connections, nearly all of the time. */
 export class Scope {
+  /** How many declarations are in scope; hand it to `truncate` to leave an element. */
+  size = 0
   #prefixes: string[] = []
   #uris: string[] = []
-
-  /** How many declarations are in scope; hand it to `truncate` to leave an element. */
-  get size(): number {
-    return this.#prefixes.length
-  }
 
   declare(prefix: string, uri: string): void {
     this.#prefixes.push(prefix)
     this.#uris.push(uri)
+    this.size++
   }
 
   /** Index of the innermost declaration of this prefix, or -1. */
@@ -29,7 +27,8 @@ export class Scope {
   }
 
   truncate(size: number): void {
-    if (this.#prefixes.length > size) {
+    if (this.size > size) {
+      this.size = size
       this.#prefixes.length = size
       this.#uris.length = size
     }

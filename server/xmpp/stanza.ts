@@ -157,33 +157,23 @@ export class Stanza implements StanzaParts {
 
   /** A copy with another header: keys that are present are set, or taken away when undefined; all other attributes and bytes stay as they are. */
   with(header: Header): Stanza {
-    const parts = { ...this.#parts() }
-    let added = ''
-    let removed: string[] | undefined
-    for (const key of HEADER_KEYS) {
-      if (!(key in header) || header[key] === this[key]) continue
-      const name = key === 'lang' ? 'xml:lang' : key
-      const value = header[key]
-      if (this[key] !== undefined) {
-        removed ??= []
-        removed.push(name)
-      }
-      if (value !== undefined) added += ` ${name}='${escapeAttribute(value)}'`
-      parts[key] = value
-    }
-    if (added === '' && removed === undefined) return this
-    let bytes = this.bytes
-    if (removed !== undefined) {
-      const root = readStartTag(bytes, 0)
-      bytes = withoutSpans(
-        bytes,
-        root,
-        root.attributes.filter(({ name }) => removed.includes(name)),
-      )
-    }
-    if (added !== '') bytes = insert(bytes, this.#nameEnd(), added)
-    parts.bytes = bytes
-    return new Stanza(parts, this.#children, this.#shift + bytes.length - this.bytes.length)
+    const to = 'to' in header ? header.to : this.to
+    const from = 'from' in header ? header.from : this.from
+    const id = 'id' in header ? header.id : this.id
+    const type = 'type' in header ? header.type : this.type
+    const lang = 'lang' in header ? header.lang : this.lang
+    const added =
+      change('to', this.to, to) +
+      change('from', this.from, from) +
+      change('id', this.id, id) +
+      change('type', this.type, type) +
+      change('xml:lang', this.lang, lang)
+    const bytes = this.#withoutChanged(to, from, id, type, lang)
+    if (added === '' && bytes === this.bytes) return this
+    const whole = added === '' ? bytes : insert(bytes, this.#nameEnd(), added)
+    const { kind, name, ns } = this
+    const shift = this.#shift + whole.length - this.bytes.length
+    return new Stanza({ kind, name, ns, to, from, id, type, lang, bytes: whole }, this.#children, shift)
   }
 
   /** A copy with more children (text: one or more elements that need no context but the canonical one) before the end tag. */
@@ -247,6 +237,20 @@ export class Stanza implements StanzaParts {
     return element
   }
 
+  // The bytes without those attributes that are there and are to be something else.
+  #withoutChanged(to?: string, from?: string, id?: string, type?: string, lang?: string): Buffer {
+    const removed: string[] = []
+    if (this.to !== undefined && this.to !== to) removed.push('to')
+    if (this.from !== undefined && this.from !== from) removed.push('from')
+    if (this.id !== undefined && this.id !== id) removed.push('id')
+    if (this.type !== undefined && this.type !== type) removed.push('type')
+    if (this.lang !== undefined && this.lang !== lang) removed.push('xml:lang')
+    if (removed.length === 0) return this.bytes
+    const root = readStartTag(this.bytes, 0)
+    const spans = root.attributes.filter(({ name }) => removed.includes(name))
+    return withoutSpans(this.bytes, root, spans)
+  }
+
   #nameEnd(): number {
     return this.kind === 'other' ? readStartTag(this.bytes, 0).nameEnd : this.name.length + 1
   }
@@ -300,11 +304,16 @@ function attributeOf(bytes: Buffer, attributes: readonly AttributeSpan[], name: 
   return found === undefined ? undefined : decodeValue(bytes, found.valueStart, found.valueEnd)
 }
 
+// The text of an attribute that is to be written, '' when it is there already or shall not be.
+function change(name: string, is: string | undefined, shall: string | undefined): string {
+  return shall === undefined || shall === is ? '' : ` ${name}='${escapeAttribute(shall)}'`
+}
+
 function insert(bytes: Buffer, at: number, text: string): Buffer {
   const length = Buffer.byteLength(text)
   const whole = Buffer.allocUnsafe(bytes.length + length)
   bytes.copy(whole, 0, 0, at)
-  whole.write(text, at)
+  whole.write(text, at, length === text.length ? 'latin1' : 'utf8')
   bytes.copy(whole, at + length, at)
   return whole
 }

@@ -80,6 +80,7 @@ export class StartTags {
   #colon = -1
   #pendingStart = 0
   #pendingEnd = 0
+  #pendingHash = 0
   #childDefaultNs = ''
   #childName = ''
   #childNs = ''
@@ -114,9 +115,10 @@ export class StartTags {
     this.begin()
   }
 
-  /** The name of a start tag was read. */
-  open(start: number, end: number, colon: number): void {
+  /** The name of a start tag was read. `hash` is that of an ASCII name, 0 when nobody knows whether it is one. */
+  open(start: number, end: number, colon: number, hash: number): void {
     this.#pendingStart = start
+    this.#pendingHash = hash
     this.#pendingEnd = end
     this.#colon = colon
     this.#count = 0
@@ -165,7 +167,7 @@ export class StartTags {
     const prefix = this.#colon < 0 ? '' : this.#word(bytes, origin, this.#pendingStart, this.#colon)
     const prefixNs = prefix === '' ? undefined : this.#uriOf(prefix)
     if (this.depth > 2) return
-    const name = this.#word(bytes, origin, this.#colon < 0 ? this.#pendingStart : this.#colon + 1, this.#pendingEnd)
+    const name = this.#localName(bytes, origin)
     if (this.depth === 1) {
       this.name = name
       this.prefix = prefix
@@ -195,6 +197,13 @@ export class StartTags {
     this.nameStart = this.#open[at - OPEN_FIELDS] as number
     this.nameLength = (this.#open[at - OPEN_FIELDS + 1] as number) - this.nameStart
     return false
+  }
+
+  #localName(bytes: Buffer, origin: number): string {
+    const start = origin + this.#pendingStart
+    const end = origin + this.#pendingEnd
+    if (this.#colon >= 0) return words.text(bytes, origin + this.#colon + 1, end)
+    return this.#pendingHash === 0 ? words.text(bytes, start, end) : words.hashed(bytes, start, end, this.#pendingHash)
   }
 
   #clearHeader(): void {
@@ -234,7 +243,7 @@ export class StartTags {
     const start = origin + (this.#attributes[at] as number)
     if (length === 2) {
       if (is(bytes, start, 'to')) this.to = this.#text(bytes, origin, at)
-      else if (is(bytes, start, 'id')) this.id = this.#text(bytes, origin, at)
+      else if (is(bytes, start, 'id')) this.id = this.#text(bytes, origin, at, false)
     } else if (length === 4) {
       if (is(bytes, start, 'type')) this.type = this.#text(bytes, origin, at)
       else if (is(bytes, start, 'from')) this.from = this.#text(bytes, origin, at)
@@ -248,6 +257,10 @@ export class StartTags {
       this.xmlnsStart = this.#attributes[at] as number
       this.xmlnsEnd = (this.#attributes[at + VALUE_END] as number) + 1
     }
+    const length = (this.#attributes[at + VALUE_END] as number) - (this.#attributes[at + VALUE_START] as number)
+    const isPlain = this.#attributes[at + IS_PLAIN] === 1
+    // Nobody asks for the namespace of what lies deeper.
+    if (this.depth > 2 && isPlain && length !== NS_XML.length && length !== NS_XMLNS.length) return ''
     const uri = this.#text(bytes, origin, at)
     if (uri === NS_XML || uri === NS_XMLNS) throw malformed('A reserved namespace cannot be the default one.')
     return uri
@@ -318,10 +331,12 @@ export class StartTags {
     )
   }
 
-  #text(bytes: Buffer, origin: number, at: number): string {
+  // `isCommon`: whether the same value will come again, as ids do not.
+  #text(bytes: Buffer, origin: number, at: number, isCommon = true): string {
     const start = origin + (this.#attributes[at + VALUE_START] as number)
     const end = origin + (this.#attributes[at + VALUE_END] as number)
-    return this.#attributes[at + IS_PLAIN] === 1 ? words.word(bytes, start, end) : decodeValue(bytes, start, end)
+    if (this.#attributes[at + IS_PLAIN] === 0) return decodeValue(bytes, start, end)
+    return isCommon ? words.word(bytes, start, end) : bytes.toString('latin1', start, end)
   }
 
   #word(bytes: Buffer, origin: number, start: number, end: number): string {
