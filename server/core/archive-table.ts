@@ -78,8 +78,17 @@ export async function pendingRows(
   username: string,
   limit: number,
 ): Promise<{ id: string; input: RowInput }[]> {
-  const rows = await db.query<{ id: string; sender: string | null; from_jid: string; to_jid: string; stanza: string }>(
-    'SELECT id, sender, from_jid, to_jid, stanza FROM archive WHERE receiver = $1 AND pending ORDER BY id LIMIT $2',
+  const rows = await db.query<{
+    id: string
+    sender: string | null
+    from_jid: string
+    to_jid: string
+    stanza: string
+    in_sender: boolean
+    in_receiver: boolean
+  }>(
+    `SELECT id, sender, from_jid, to_jid, stanza, in_sender, in_receiver FROM archive
+     WHERE receiver = $1 AND pending ORDER BY id LIMIT $2`,
     [username, limit],
   )
   return rows.map(row => ({
@@ -90,7 +99,7 @@ export async function pendingRows(
       to: parseJid(row.to_jid),
       sender: row.sender ?? undefined,
       receiver: username,
-      keep: { pending: true, inSender: true, inReceiver: true },
+      keep: { pending: true, inSender: row.in_sender, inReceiver: row.in_receiver },
     },
   }))
 }

@@ -1,5 +1,8 @@
+import type { Identity } from '../xmpp/caps.ts'
+import type { Element } from '../xmpp/element.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
+import type { IqTarget } from './iq.ts'
 import type { Keep } from './queue.ts'
 import type { Session } from './session.ts'
 
@@ -38,6 +41,29 @@ export interface AccountEvent {
   readonly username: string
 }
 
+/** A question of service discovery (XEP-0030) to the server or one of its accounts. */
+export interface DiscoEvent {
+  readonly target: IqTarget
+  /** The account asked. */
+  readonly account: string | undefined
+  /** Who asks; undefined when the server works out its own capabilities. */
+  readonly from: Jid | undefined
+  readonly node: string | undefined
+  /** Set by the handler that knows the node; without a node it is true from the start. */
+  isKnown: boolean
+}
+
+export interface DiscoInfoEvent extends DiscoEvent {
+  readonly identities: Identity[]
+  readonly features: string[]
+  /** Further information as data forms (XEP-0128). */
+  readonly forms: Element[]
+}
+
+export interface DiscoItemsEvent extends DiscoEvent {
+  readonly items: { readonly jid: string; readonly node?: string; readonly name?: string }[]
+}
+
 /**
  * Every point where features meet, with what travels there. Two moments for a stanza, as Prosody has them:
  * `…:send` = a local client sent it; `…:deliver` = it is about to be delivered to a local account.
@@ -69,6 +95,10 @@ export interface Hooks {
   'session:closed': SessionEvent
   /** A contact's subscription changed on the side of `username`. */
   'roster:changed': { readonly username: string; readonly jid: string }
+  /** What is the target, what can it do? Handlers add to what was advertised, or answer for a node. */
+  'disco:info': DiscoInfoEvent
+  /** What belongs to the target? Handlers add services, rooms, nodes. */
+  'disco:items': DiscoItemsEvent
   'account:created': AccountEvent
   /** All rows of features that belong to this account must go. Runs inside the removal; awaited. */
   'account:removed': AccountEvent

@@ -38,8 +38,8 @@ export interface ServerParts {
   readonly iqs: IqTable
   readonly nonzas: Map<string, NonzaHandler>
   readonly advertisements: AdvertisementTable
-  /** Stream features offered after login, as XML. */
-  readonly streamFeatures: Set<string>
+  /** Stream features offered after login: each prints itself as XML, at the moment it is offered. */
+  readonly streamFeatures: Set<{ toString(): string }>
   readonly sessions: Sessions
   readonly directory: Directory
   readonly accounts: Accounts
@@ -66,7 +66,7 @@ export interface Server<S = Record<string, unknown>>
   /** All that is advertised for a target. */
   advertised(target: IqTarget): Advertisement
   /** Offers a stream feature after login. */
-  streamFeature(xml: string): void
+  streamFeature(xml: { toString(): string }): void
   /** Memory per account, loaded at login at the latest (see PerAccount). */
   perAccount<T>(load: (username: string) => Promise<T>): PerAccount<T>
   /** Runs a task again and again until the feature stops; one run at a time, failures are logged. */
