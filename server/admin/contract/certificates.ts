@@ -1,5 +1,5 @@
 /** What the office proves itself with. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { endpoint, Moment } from './endpoint.ts'
 
 /** A certificate as people need to see it. */

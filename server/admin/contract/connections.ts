@@ -1,5 +1,5 @@
 /** Who is connected right now, with what, from where. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { endpoint, limits, Moment } from './endpoint.ts'
 
 /** One connected device. */

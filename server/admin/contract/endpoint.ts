@@ -1,5 +1,5 @@
 /** One line of the admin API: what goes in, what comes out, who may ask. The server serves it, the UI calls it, OpenAPI is printed from it. */
-import Type, { type Static, type TObject, type TSchema } from 'typebox'
+import { type Static, type TObject, type TSchema, Type } from 'typebox'
 
 /**
  * Who may call: `open` anyone who reaches the port; `setup` only while no office exists, and only from this PC itself

@@ -1,5 +1,5 @@
 /** The one shape of every refusal: `{ error: { code, sentence, field?, mend? } }`. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 
 /** Every code the API can answer with, and the HTTP status it goes with. Tests and scripts branch on the code. */
 export const statusOf = {

@@ -1,5 +1,5 @@
 /** What the server tells open pages by itself, as server-sent events: the event's name is `type`, its data the rest as JSON. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { endpoint, Wellness } from './endpoint.ts'
 import { Figures, Happening } from './office.ts'
 

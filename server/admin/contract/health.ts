@@ -1,5 +1,5 @@
 /** Health: each check is a sentence with a mark; failing first; mended by one button where we can. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { endpoint, Moment, Wellness } from './endpoint.ts'
 import { Mend } from './errors.ts'
 

@@ -1,5 +1,5 @@
 /** The log of this PC and the history of the office. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { endpoint, limits, Moment } from './endpoint.ts'
 
 /** How much a log line matters; a filter by level shows that level and above. */

@@ -1,5 +1,5 @@
 /** Home: how the office is, in one sentence and a few figures; and what a chat app needs to know. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { endpoint, Moment, Wellness } from './endpoint.ts'
 
 /** The figures on Home. */

@@ -1,5 +1,5 @@
 /** The people of the office. Every change is written to the history. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { endpoint, limits, Moment } from './endpoint.ts'
 
 /** One person as the list shows them. */

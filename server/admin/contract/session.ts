@@ -1,5 +1,5 @@
 /** Signing in to the admin pages, and tokens for scripts. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { endpoint, limits, Moment } from './endpoint.ts'
 
 /** Who is signed in, and where. */

@@ -1,5 +1,5 @@
 /** Settings: printed from the features’ own schemas, changed one at a time, live on every PC, with undo and history. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { endpoint, limits, Moment } from './endpoint.ts'
 
 /** The part of JSON Schema that a setting may use; anything else is a fault of the feature and fails its test. */

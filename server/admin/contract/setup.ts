@@ -1,5 +1,5 @@
 /** The first ten minutes: from an empty data folder to an office with its first account. */
-import Type, { type Static } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { endpoint, limits, Moment, Wellness } from './endpoint.ts'
 import { Problem } from './errors.ts'
 import { Session } from './session.ts'

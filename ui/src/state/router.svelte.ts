@@ -1,0 +1,40 @@
+/** Pages by the part after #, so that any server of static files will do and Back always works. */
+
+/** Where we are: `/people` and what stands behind its `?`. */
+export interface Place {
+  readonly path: string
+  readonly query: URLSearchParams
+}
+
+/** Reads a hash: `#/people?find=anna` → path `/people`, query `find=anna`. Anything odd is the start page `/`. */
+export function placeOf(hash: string): Place {
+  const [path = '', query = ''] = hash.replace(/^#/, '').split('?', 2)
+  return { path: path.startsWith('/') ? path : '/', query: new URLSearchParams(query) }
+}
+
+const current = $state({ place: placeOf(globalThis.location?.hash ?? '') })
+
+/** The place shown now; reactive. */
+export function place(): Place {
+  return current.place
+}
+
+/** Goes to a place; with `replace`, Back does not return to the one before. */
+export function go(to: string, how?: 'replace'): void {
+  if (how === 'replace') {
+    history.replaceState(null, '', `#${to}`)
+    current.place = placeOf(`#${to}`)
+  } else if (location.hash !== `#${to}`) {
+    location.hash = to
+  }
+}
+
+/** Follows the address bar. @returns a function that stops following. */
+export function followAddress(): () => void {
+  const follow = () => {
+    current.place = placeOf(location.hash)
+  }
+  follow()
+  addEventListener('hashchange', follow)
+  return () => removeEventListener('hashchange', follow)
+}

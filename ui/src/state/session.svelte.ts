@@ -1,0 +1,62 @@
+import { getSession, type Session, signOut } from '../../../server/admin/contract/session.ts'
+import { getSetup } from '../../../server/admin/contract/setup.ts'
+import { CallFailed, call, onSignedOut, type Trouble, troubleIn } from '../api.ts'
+import { go } from './router.svelte.ts'
+
+/** What the whole page is about right now. */
+export type Stage =
+  | { at: 'loading' }
+  | { at: 'trouble'; trouble: Trouble }
+  | { at: 'setup' }
+  | { at: 'sign-in'; office: string; ended: boolean }
+  | { at: 'inside'; session: Session }
+
+const now = $state<{ stage: Stage }>({ stage: { at: 'loading' } })
+let office = ''
+
+/** The stage; reactive. */
+export function stage(): Stage {
+  return now.stage
+}
+
+/** Finds out what to show: set-up, sign-in, or the office. */
+export async function begin(): Promise<void> {
+  onSignedOut(() => {
+    // Also answers the very first "who am I", when nobody was inside yet.
+    if (now.stage.at === 'inside') now.stage = { at: 'sign-in', office, ended: true }
+  })
+  try {
+    const setup = await call(getSetup)
+    office = setup.office ?? ''
+    if (setup.state !== 'ready') {
+      now.stage = { at: 'setup' }
+      return
+    }
+    now.stage = { at: 'inside', session: await call(getSession) }
+  } catch (thrown) {
+    if (thrown instanceof CallFailed && thrown.trouble.code === 'not-signed-in') {
+      now.stage = { at: 'sign-in', office, ended: false }
+    } else {
+      now.stage = { at: 'trouble', trouble: troubleIn(thrown) }
+    }
+  }
+}
+
+/** Who is signed in, for the pages inside; asked once as a page comes up. @throws Error when nobody is. */
+export function inside(): Session {
+  if (now.stage.at !== 'inside') throw new Error('a page of the office is shown to nobody')
+  return now.stage.session
+}
+
+/** Someone has signed in, or has just made the office. */
+export function enter(session: Session): void {
+  office = session.office
+  now.stage = { at: 'inside', session }
+}
+
+/** Signs out, and shows the sign-in page whatever the server says. */
+export async function leave(): Promise<void> {
+  await call(signOut).catch(troubleIn)
+  now.stage = { at: 'sign-in', office, ended: false }
+  go('/', 'replace')
+}
