@@ -67,7 +67,7 @@ export class Settings {
        changed_by text NOT NULL,
        changed_at timestamptz NOT NULL DEFAULT now()
      );
-     CREATE TABLE setting_counter (only boolean PRIMARY KEY DEFAULT true CHECK (only), counter bigint NOT NULL);
+     CREATE TABLE setting_counter (is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only), counter bigint NOT NULL);
      INSERT INTO setting_counter (counter) VALUES (0);`,
   ]
 
