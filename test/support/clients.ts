@@ -80,7 +80,7 @@ export class ChatClient implements AsyncDisposable {
   }
 }
 
-/** A client that is logged in and has sent its first presence. */
+/** A client that has logged in, fetched its contact list and said that it is here, as any real one does first. */
 export async function logIn(
   appliance: Appliance,
   { library, transport }: { library: Library; transport: Transport },
@@ -96,6 +96,7 @@ export async function logIn(
   const client = new ChatClient(libraryClient(library, login, received), wire, received)
   try {
     await client.connect()
+    await client.rosterGet()
     await client.sendPresence()
   } catch (error) {
     await client.close()

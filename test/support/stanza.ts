@@ -48,6 +48,8 @@ export class StanzaClient implements LibraryClient {
   }
 
   async rosterGet(): Promise<Contact[]> {
+    // Asked with the version it knows, the server may answer that nothing has changed (RFC 6121 section 2.6).
+    delete this.#client.config.rosterVer
     const { items } = await this.#client.getRoster()
     return items.map(({ jid, name = '', subscription }) => ({ jid, name, subscription }))
   }
