@@ -57,6 +57,8 @@ export interface Server<S = Record<string, unknown>>
   readonly settings: Readonly<S>
   /** Listens to a hook. */
   on<K extends keyof Hooks>(name: K, order: Order, handler: Handler<Hooks[K]>): void
+  /** Runs a hook of this feature's own making; false when a handler stopped it. */
+  run<K extends keyof Hooks>(name: K, event: Hooks[K]): boolean | Promise<boolean>
   /** Answers IQs of one payload; `target` is whom it is asked of. */
   iq(target: IqTarget | 'both', type: 'get' | 'set', ns: string, name: string, handler: IqHandler): void
   /** Takes top-level elements that are not stanzas, after login. */
@@ -96,6 +98,7 @@ export function scopeFor<S extends TObject>(
     on: (name, order, handler) => {
       undo.push(hooks.on(name, order, handler))
     },
+    run: (name, event) => hooks.run(name, event),
     iq: (target, type, ns, name, handler) => {
       for (const one of targets(target)) undo.push(iqs.add(one, type, ns, name, handler))
     },

@@ -1,0 +1,174 @@
+/** XEP-0160: messages for somebody who is away wait in the archive until they are back; XEP-0203: they say since when. */
+import { Type } from 'typebox'
+import { countPending } from '../core/archive-table.ts'
+import { feature } from '../core/feature.ts'
+import type { KeptRow } from '../core/queue.ts'
+import type { Session } from '../core/session.ts'
+import { DatabaseAway } from '../db/pool.ts'
+import { delayXml } from '../xmpp/delay.ts'
+import { escapeAttribute } from '../xmpp/element.ts'
+import { timeOf } from '../xmpp/id.ts'
+import { NS_CLIENT, NS_STANZA_ID } from '../xmpp/namespaces.ts'
+import type { Stanza } from '../xmpp/stanza.ts'
+
+/** Sent in one go; then others have their turn. */
+const CHUNK_ROWS = 100
+const CHUNK_BYTES = 256 * 1024
+const CHUNK_PAUSE_MS = 20
+/** So much may be unacknowledged before the rest is sent, and so long is waited for that. */
+const UNACKED_MAX = 500
+const UNACKED_BYTES_MAX = 1024 * 1024
+const ACK_WAIT_MS = 30_000
+/** Later messages are held back behind waiting ones for this long at most. */
+const HOLD_MS = 10_000
+/** People whose number of waiting messages is remembered, and for how long. */
+const COUNTS_MAX = 5_000
+const COUNT_MS = 10_000
+
+export default feature({
+  name: 'offline',
+  title: 'Messages for people who are away',
+  standards: [
+    { id: 'XEP-0160', title: 'Best Practices for Handling Offline Messages', version: '1.0.1' },
+    { id: 'XEP-0203', title: 'Delayed Delivery', version: '2.0' },
+  ],
+  page: 'Messages',
+  settings: Type.Object({
+    waitingMax: Type.Integer({
+      default: 1_000,
+      minimum: 0,
+      maximum: 10_000,
+      title: 'Messages that may wait for one person',
+      description:
+        'When somebody is away and so many wait already, the next sender is told that the message was not taken.',
+    }),
+  }),
+  start(server) {
+    const counts = new Map<string, { waiting: number; readonly readAt: number }>()
+    /** One delivery at a time per person. */
+    const turns = new Map<string, Promise<void>>()
+    const holds = new Map<Session, NodeJS.Timeout>()
+
+    const count = async (username: string): Promise<{ waiting: number }> => {
+      const known = counts.get(username)
+      if (known && server.now() - known.readAt < COUNT_MS) return known
+      const fresh = { waiting: await countPending(server.db, username), readAt: server.now() }
+      if (counts.size >= COUNTS_MAX) counts.clear()
+      counts.set(username, fresh)
+      return fresh
+    }
+
+    const hold = (session: Session): void => {
+      clearTimeout(holds.get(session))
+      session.holdBack()
+      const timer = setTimeout(() => letGo(session), HOLD_MS)
+      timer.unref()
+      holds.set(session, timer)
+    }
+
+    const letGo = (session: Session): void => {
+      clearTimeout(holds.get(session))
+      holds.delete(session)
+      session.letGo()
+    }
+
+    /** Gives a session what waits for its account, oldest first. */
+    const give = async (session: Session): Promise<void> => {
+      const rows = await server.queue.pendingOf(session.username, server.settings.waitingMax + CHUNK_ROWS)
+      counts.delete(session.username)
+      let chunk = { rows: 0, bytes: 0 }
+      for (const row of rows) {
+        if (session.isClosed || session.priority === undefined || session.priority < 0) return
+        if (row.holders > 0 || !row.isPending) continue
+        const stanza = delayed(row, server.domain)
+        session.write(stanza, row)
+        chunk = { rows: chunk.rows + 1, bytes: chunk.bytes + stanza.bytes.length }
+        if (chunk.rows < CHUNK_ROWS && chunk.bytes < CHUNK_BYTES) continue
+        chunk = { rows: 0, bytes: 0 }
+        if (!(await hasRoom(session))) return
+      }
+    }
+
+    const deliver = (session: Session): void => {
+      const { username } = session
+      const turn = (turns.get(username) ?? Promise.resolve())
+        .then(() => give(session))
+        .catch(error => {
+          const isAway = error instanceof DatabaseAway
+          if (isAway) server.log.warn({ username }, 'waiting messages were not delivered: database away')
+          else server.log.error({ err: error, username }, 'waiting messages were not delivered')
+        })
+        .finally(() => {
+          letGo(session)
+          if (turns.get(username) === turn) turns.delete(username)
+        })
+      turns.set(username, turn)
+    }
+
+    server.advertise('host', { features: ['msgoffline'] })
+    // From the moment that others see the person, their messages wait behind the older ones.
+    server.on('presence:send', 'watch', ({ sender, stanza, to }) => {
+      if (!sender || to || stanza.type !== undefined || isReachable(sender) || !isForMessages(stanza)) return
+      hold(sender)
+      // A session that was available before has no other moment than this; its new priority counts in an instant.
+      if (sender.isAvailable) setImmediate(() => deliver(sender))
+    })
+    server.on('session:available', 'watch', ({ session }) => {
+      if (isReachable(session)) deliver(session)
+      else letGo(session)
+    })
+    server.on('message:waits', 'watch', ({ username }) => {
+      const reachable = [...server.sessions.of(username)].filter(isReachable)
+      const [best] = reachable.sort((a, b) => (b.priority ?? 0) - (a.priority ?? 0))
+      if (best) deliver(best)
+    })
+    server.on('message:offline', 'filter', async ({ to }) => {
+      if (to.local === undefined) return undefined
+      try {
+        const known = await count(to.local)
+        if (known.waiting >= server.settings.waitingMax) return 'stop'
+        known.waiting++
+      } catch (error) {
+        // Nobody can count now; the queue that waits for the database has its own limit.
+        if (!(error instanceof DatabaseAway)) throw error
+      }
+      return undefined
+    })
+    server.on('session:closed', 'watch', ({ session }) => {
+      clearTimeout(holds.get(session))
+      holds.delete(session)
+    })
+    server.on('account:removed', 'watch', ({ username }) => {
+      counts.delete(username)
+    })
+    return () => {
+      for (const session of [...holds.keys()]) letGo(session)
+    }
+  },
+})
+
+/** RFC 6121 §8.5.2.1.1: a negative priority gets no messages to the bare JID. */
+const isReachable = (session: Session): boolean => (session.priority ?? -1) >= 0
+
+function isForMessages(presence: Stanza): boolean {
+  const text = presence.child('priority', NS_CLIENT)?.getText().trim() ?? '0'
+  return /^\+?\d{1,3}$/.test(text)
+}
+
+/** The message with its time (XEP-0203) and its id in the archive (XEP-0359), as it would have had when delivered at once. */
+function delayed({ id, input }: KeptRow, domain: string): Stanza {
+  const by = escapeAttribute(input.to.bare)
+  const mark = input.keep.inReceiver ? `<stanza-id xmlns='${NS_STANZA_ID}' by='${by}' id='${id}'/>` : ''
+  return input.stanza.append(mark + delayXml({ stampMs: timeOf(id) ?? 0, from: domain, reason: 'Offline Storage' }))
+}
+
+/** Waits until the client has acknowledged most of what it was sent. @returns false when it does not */
+async function hasRoom(session: Session): Promise<boolean> {
+  const end = performance.now() + ACK_WAIT_MS
+  do {
+    await new Promise(resolve => setTimeout(resolve, CHUNK_PAUSE_MS))
+    const { outbox } = session
+    if (!outbox || (outbox.unacked < UNACKED_MAX && outbox.bytes < UNACKED_BYTES_MAX)) return true
+  } while (performance.now() < end && !session.isClosed)
+  return false
+}
