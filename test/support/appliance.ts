@@ -156,7 +156,7 @@ export class Appliance implements AsyncDisposable {
   }
 
   get officeCaFile(): string {
-    return path.join(this.dataDir, 'ca.pem')
+    return path.join(this.dataDir, 'certificates', 'office-ca.pem')
   }
 
   /** Starts the server on its folder. Called by `startAppliance`; afterwards use `restart`. */
