@@ -1,0 +1,141 @@
+/** What the admin pages are given by main.ts: nothing here is built by them. */
+import type { Logger } from 'pino'
+import type { Directory } from '../cluster/directory.ts'
+import type { Accounts } from '../core/accounts.ts'
+import type { HookTable } from '../core/hooks.ts'
+import type { Sessions } from '../core/sessions.ts'
+import type { Settings } from '../core/settings.ts'
+import type { Database } from '../db/pool.ts'
+import type { RecentEntries } from '../log.ts'
+import type { ServerTls } from '../net/tls.ts'
+import type { Wellness } from './contract/endpoint.ts'
+import type { Mend } from './contract/errors.ts'
+import type { RecoverySheet } from './contract/setup.ts'
+
+/** What there is from the start, office or not. */
+export interface AdminParts {
+  readonly version: string
+  /** The name of this PC. */
+  readonly pc: string
+  readonly log: Logger
+  /** The last lines of the log, and those to come. */
+  readonly recent: RecentEntries
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Each is later than the one before, when compared as text (UUIDv7). */
+  nextId(): string
+  readonly dataFolder: string
+  /** Where the built admin pages lie; may be missing. */
+  readonly uiFolder: string
+  /** Port 0: any free one; undefined: not served. */
+  readonly listen: {
+    readonly host: string
+    readonly admin: number | undefined
+    readonly adminPlain: number | undefined
+  }
+  /** Serves HTTPS before there is an office; without it HTTPS starts with the office. */
+  readonly tls?: ServerTls | undefined
+  readonly setup: SetupParts
+}
+
+/** What the first page of set-up asks of main.ts. */
+export interface SetupParts {
+  /** The DNS domain of this PC, if it has one. */
+  suggestedDomain(): string | undefined
+  /** Makes the office, starts the chat and calls `Admin.open` before it answers. Throws only what is a bug. */
+  createOffice(input: OfficeInput, onProgress: OnProgress): Promise<OfficeMade>
+  /** Tries every host of a PostgreSQL URL, each with a time limit of its own. */
+  checkDatabase(url: string): Promise<DatabaseChecked>
+}
+
+export interface OfficeInput {
+  readonly office: string
+  readonly domain: string
+  readonly database?: { readonly url: string }
+  readonly person: { readonly name: string; readonly username: string; readonly password: string }
+}
+
+export type StepId = 'database' | 'server' | 'network' | 'office-database' | 'keys' | 'account' | 'open'
+export type StepState = 'waiting' | 'doing' | 'done' | 'failed'
+export type OnProgress = (step: StepId, state: StepState, detail?: string) => void
+
+/** `field` is the dotted part of {@link OfficeInput} at fault, if it is one. */
+export type OfficeMade =
+  | { readonly kind: 'made' }
+  | { readonly kind: 'refused'; readonly sentence: string; readonly field?: string }
+
+export interface DatabaseChecked {
+  readonly state: Wellness
+  readonly sentence: string
+  readonly hosts: {
+    host: string
+    state: Wellness
+    role?: 'main' | 'copy'
+    version?: string
+    sentence: string
+  }[]
+}
+
+/** What there is once the office is open. */
+export interface OfficeParts {
+  /** Its name: “ACME”. */
+  readonly name: string
+  readonly domain: string
+  readonly db: Database
+  readonly accounts: Accounts
+  readonly sessions: Sessions
+  readonly settings: Settings
+  readonly hooks: HookTable
+  readonly directory: Directory
+  readonly tls: ServerTls
+  /** Iterations of new password verifiers (RFC 5802): what a made-up verifier of an unknown user costs. */
+  iterations(): number
+  readonly certificates: Certificates
+  readonly recovery: Recovery
+  /** Addresses in the office network where chat is open, best first. */
+  addresses(): string[]
+  /** The ports that are open, by their names in `listen`. */
+  ports(): Partial<Record<PortName, number>>
+  /** Whether the database is the office's own PostgreSQL and not the built-in one. */
+  readonly isDatabaseOutside: boolean
+  /** Further checks for the Health page. */
+  readonly checks?: readonly Check[]
+}
+
+export type PortName = 'c2s' | 'c2sTls' | 's2s' | 's2sTls' | 'component' | 'web' | 'webPlain' | 'cluster'
+
+/** What the office proves itself with, besides the certificate that `tls` shows. */
+export interface Certificates {
+  /** PEM of the office's own authority. */
+  readonly authority: string
+  /** office: issued by our own authority; file: given in the configuration. */
+  readonly source: 'office' | 'file'
+  /** Issues a new server certificate and reloads `tls`; absent when it comes from a file. */
+  renew?(): Promise<void>
+}
+
+export interface Recovery {
+  sheet(): Promise<RecoverySheet>
+  /** Somebody said that it is saved or printed. */
+  keep(): Promise<void>
+}
+
+/** One check of the Health page. */
+export interface Check {
+  /** Stable: “disk-space”. */
+  readonly id: string
+  readonly group: 'pcs' | 'database' | 'names' | 'backups'
+  /** Why it matters, in one or two sentences. */
+  readonly why: string
+  /** undefined: does not apply here, is not shown. Ended after 8 s. */
+  run(): CheckResult | undefined | Promise<CheckResult | undefined>
+  /** Does what the button of the result says. */
+  mend?(): Promise<void>
+}
+
+export interface CheckResult {
+  readonly state: Wellness
+  readonly sentence: string
+  readonly lines?: string[]
+  readonly mend?: Mend
+}

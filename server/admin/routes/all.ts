@@ -1,0 +1,26 @@
+/** One file per file of the contract. */
+import type { RouteParts } from '../admin.ts'
+import type { Desk } from '../serve.ts'
+import { certificateRoutes } from './certificates.ts'
+import { connectionRoutes } from './connections.ts'
+import { eventRoutes } from './events.ts'
+import { healthRoutes } from './health.ts'
+import { logRoutes } from './logs.ts'
+import { officeRoutes } from './office.ts'
+import { peopleRoutes } from './people.ts'
+import { sessionRoutes } from './session.ts'
+import { settingRoutes } from './settings.ts'
+import { setupRoutes } from './setup.ts'
+
+export const allRoutes: readonly ((desk: Desk, parts: RouteParts) => void)[] = [
+  setupRoutes,
+  sessionRoutes,
+  officeRoutes,
+  peopleRoutes,
+  connectionRoutes,
+  settingRoutes,
+  certificateRoutes,
+  logRoutes,
+  healthRoutes,
+  eventRoutes,
+]

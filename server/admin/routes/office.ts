@@ -1,0 +1,58 @@
+import { X509Certificate } from 'node:crypto'
+import type { OpenOffice, RouteParts } from '../admin.ts'
+import { isFoundByDns } from '../checks.ts'
+import { getConnect, getHome, type Pc } from '../contract/office.ts'
+import type { Desk } from '../serve.ts'
+
+export function officeRoutes(desk: Desk, { parts, office }: RouteParts): void {
+  desk.serve(getHome, async () => {
+    const open = office()
+    const { health, happenings, figures } = open
+    if (health.report.checks.length === 0) await health.check()
+    const numbers = await figures.read()
+    return {
+      ...health.summary,
+      figures: numbers,
+      pcs: [ownPc(open, parts.pc, parts.version)],
+      happened: happenings.latest,
+      todo: await todoOf(open, numbers.people),
+    }
+  })
+
+  desk.serve(getConnect, async () => {
+    const { parts: chat } = office()
+    const { c2s = 0, c2sTls, web } = chat.ports()
+    return {
+      domain: chat.domain,
+      addresses: chat.addresses().slice(0, 32),
+      ports: { chat: c2s, ...(c2sTls !== undefined && { chatTls: c2sTls }), ...(web !== undefined && { web }) },
+      found: await isFoundByDns(chat.domain),
+      fingerprint: new X509Certificate(chat.certificates.authority).fingerprint256,
+    }
+  })
+}
+
+/** This PC; the others come with the cluster. */
+function ownPc({ parts: chat, openedAt }: OpenOffice, name: string, version: string): Pc {
+  return {
+    id: name,
+    name,
+    here: true,
+    state: 'on',
+    people: new Set([...chat.sessions.all()].map(session => session.username)).size,
+    database: chat.isDatabaseOutside ? 'outside' : 'main',
+    addresses: chat.addresses().slice(0, 32),
+    version,
+    upSince: new Date(openedAt).toISOString(),
+  }
+}
+
+async function todoOf({ parts: chat, activity }: OpenOffice, people: number) {
+  // Asked of the database; while it is away nobody needs to be told what to do next.
+  if (chat.db.state === 'away') return []
+  return [
+    { id: 'people' as const, done: people > 1 },
+    { id: 'connect' as const, done: await activity.hasAnybodySignedIn() },
+    { id: 'recovery' as const, done: (await chat.recovery.sheet()).kept },
+  ]
+}

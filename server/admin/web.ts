@@ -1,0 +1,88 @@
+/** The web ports: WebSocket for chat apps (RFC 7395) is attached by stream/; here is how apps find it (XEP-0156). */
+import type http from 'node:http'
+import fastify from 'fastify'
+import type { ServerTls } from '../net/tls.ts'
+import { hostnameOf } from './caller.ts'
+import { createDoor, listen } from './http.ts'
+
+export interface WebServer {
+  /** For `upgrade` listeners. Not listening before `listen`. */
+  readonly server: http.Server
+  /** @throws Error of node (EADDRINUSE, EACCES) */
+  listen(options: { host: string; port: number }): Promise<number>
+  close(): Promise<void>
+}
+
+/**
+ * Makes the server of one web port.
+ * @param options.tls HTTPS with this certificate; undefined: plain HTTP
+ * @param options.websocketPath where the WebSocket is, beginning with /
+ * @param options.securePort the port with TLS that plain requests are told of; undefined: there is none
+ */
+export async function createWebServer(options: {
+  tls?: ServerTls | undefined
+  websocketPath: string
+  securePort?: (() => number | undefined) | undefined
+}): Promise<WebServer> {
+  const app = fastify({ logger: false, bodyLimit: 1024, trustProxy: false })
+  // XEP-0156 §3: "MUST only use connection URLs starting with 'https://' or 'wss://'".
+  const addressFor = ({
+    headers,
+    raw,
+  }: {
+    headers: http.IncomingHttpHeaders
+    raw: http.IncomingMessage
+  }): string | undefined => {
+    const host = hostnameOf(headers.host)
+    const port = options.tls ? raw.socket.localPort : options.securePort?.()
+    if (!host || port === undefined) return undefined
+    return `wss://${host.includes(':') ? `[${host}]` : host}:${port}${options.websocketPath}`
+  }
+  app.addHook('onRequest', async (_request, reply) => {
+    // XEP-0156 §4: web apps of any origin read these files.
+    reply.headers({
+      'access-control-allow-origin': '*',
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-cache',
+    })
+  })
+  app.get('/.well-known/host-meta', (request, reply) => {
+    const address = addressFor(request)
+    if (address === undefined) return reply.callNotFound()
+    const link = `<Link rel='${REL}' href='${address}'/>`
+    const document = `<?xml version='1.0' encoding='utf-8'?>\n<XRD xmlns='${XRD}'>\n  ${link}\n</XRD>\n`
+    return reply.type('application/xrd+xml; charset=utf-8').send(document)
+  })
+  app.get('/.well-known/host-meta.json', (request, reply) => {
+    const address = addressFor(request)
+    if (address === undefined) return reply.callNotFound()
+    return reply.type('application/json; charset=utf-8').send({ links: [{ rel: REL, href: address }] })
+  })
+  app.setNotFoundHandler((_request, reply) =>
+    reply
+      .code(404)
+      .type('text/plain; charset=utf-8')
+      .send('This port is for chat apps. The pages for administrators are on another one.\n'),
+  )
+  await app.ready()
+  const { server, release } = createDoor(app, options.tls)
+  return {
+    server,
+    listen: async where => {
+      await listen(server, where)
+      const address = server.address()
+      return typeof address === 'object' && address ? address.port : where.port
+    },
+    close: async () => {
+      release()
+      await new Promise<void>(resolve => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      })
+      await app.close()
+    },
+  }
+}
+
+const REL = 'urn:xmpp:alt-connections:websocket'
+const XRD = 'http://docs.oasis-open.org/ns/xri/xrd-1.0'
