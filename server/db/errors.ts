@@ -8,6 +8,7 @@ export type AwayReason =
   | 'busy'
   | 'starting'
   | 'denied'
+  | 'untrusted'
   | 'readonly'
   | 'unknown-host'
   | 'closed'
@@ -69,6 +70,7 @@ const awayBySystemCode: Record<string, AwayReason> = {
 
 /** Sentences that `pg` uses instead of codes. */
 const awayByText: [RegExp, AwayReason][] = [
+  [/does not support SSL/, 'untrusted'],
   [/timeout/i, 'timeout'],
   [/terminat|closed|not queryable|ended|after calling end/i, 'lost'],
 ]
@@ -80,6 +82,7 @@ const sentences: Record<AwayReason, string> = {
   busy: 'has no connection free at the moment.',
   starting: 'is starting or stopping.',
   denied: 'does not let us in: check the user name, the password and the name of the database.',
+  untrusted: 'cannot be trusted: it has no TLS, or its certificate is not one that sslmode lets us accept.',
   readonly: 'only lets us read at the moment (it is a standby).',
   'unknown-host': 'has a host name that cannot be found: check the spelling and the DNS.',
   closed: 'is not used any more: this server is stopping.',
@@ -113,7 +116,8 @@ export function classify(error: unknown, where: string, phase: 'connect' | 'quer
       cause: error,
     })
   }
-  const bySystem = code === undefined ? undefined : awayBySystemCode[code]
+  const bySystem =
+    code === undefined ? undefined : (awayBySystemCode[code] ?? (/CERT|SIGNATURE/.test(code) ? 'untrusted' : undefined))
   const reason = bySystem ?? awayByText.find(([pattern]) => pattern.test(error.message))?.[1]
   if (reason) return away(reason, where, { mayHaveRun, cause: error })
   return phase === 'connect' ? away('refused', where, { cause: error }) : error
