@@ -81,6 +81,12 @@ function finish(config: Static<typeof configSchema>, given: Partial<Config>, fil
   }
 }
 
+/** Where a node listens when nobody says otherwise: the usual ports at all its addresses. */
+export function defaultListen(): Listen {
+  const listen = Default(configSchema.properties.listen, {}) as Listen
+  return { ...listen, host: everywhere() }
+}
+
 /** All addresses of this computer; a computer without IPv6 has no "::". */
 function everywhere(): string {
   const hasIpv6 = Object.values(networkInterfaces()).some(list => list?.some(({ family }) => family === 'IPv6'))

@@ -1,0 +1,265 @@
+import { randomBytes } from 'node:crypto'
+import { fileURLToPath } from 'node:url'
+import type { Logger } from 'pino'
+import { type Admin, startAdmin } from './admin/admin.ts'
+import type { OfficeInput, OfficeMade, OfficeParts, OnProgress } from './admin/parts.ts'
+import { createRecovery } from './admin/recovery.ts'
+import { type Chat, loadFeatures } from './chat.ts'
+import type { Config, Listen } from './config.ts'
+import { defaultListen } from './config.ts'
+import { AccountRefused } from './core/accounts.ts'
+import type { PasswordSettings } from './core/core-features.ts'
+import { tryDatabase } from './database-check.ts'
+import { DatabaseAway } from './db/pool.ts'
+import { DatabaseUrlFault } from './db/url.ts'
+import { dnsDomain, lanAddresses } from './host.ts'
+import type { Log } from './log.ts'
+import type { DataFolder } from './node.ts'
+import { type Office, type OfficeIdentity, openOffice } from './office.ts'
+import { listenFault } from './opening.ts'
+import { openStore, type Store } from './store.ts'
+import { createIds } from './xmpp/id.ts'
+
+/** Where `npm run build` puts the admin pages. */
+const UI_FOLDER = fileURLToPath(new URL('../ui/dist', import.meta.url))
+
+interface ApplianceOptions {
+  readonly version: string
+  readonly folder: DataFolder
+  readonly log: Log
+  /** Set while the data folder is empty and an autosetup file was given. */
+  readonly config: Config | undefined
+  readonly allowPlaintext: boolean
+  /** Called once people can log in: at the start, or when the wizard has made the office. */
+  onReady(): void
+}
+
+/** One appliance from its start to its stop: database, admin pages, and, once there is one, the office. */
+export class Appliance {
+  readonly #options: ApplianceOptions
+  readonly #log: Logger
+  readonly #listen: Listen
+  #admin: Admin | undefined
+  #store: Promise<Store> | undefined
+  #office: Office | undefined
+  readonly #abort = new AbortController()
+
+  constructor(options: ApplianceOptions) {
+    this.#options = options
+    this.#log = options.log.logger
+    this.#listen = options.config?.listen ?? options.folder.state.listen ?? defaultListen()
+  }
+
+  get admin(): Admin {
+    if (!this.#admin) throw new Error('The admin side is not started.')
+    return this.#admin
+  }
+
+  /** Set once people can log in. */
+  get office(): Office | undefined {
+    return this.#office
+  }
+
+  /**
+   * Starts everything that can be started: with an office, until people can log in; without one, until the wizard answers.
+   * @throws the faults of its parts, each with one sentence
+   */
+  async start(): Promise<void> {
+    const { folder, config } = this.#options
+    const identity = identityOf(folder, config)
+    const url = config?.database.url ?? folder.secret('database-url') ?? 'embedded'
+    this.#store = openStore({ url, dataDir: folder.dir, log: this.#log, signal: this.#abort.signal })
+    // Its failure is told where it is awaited.
+    this.#store.catch(error => this.#log.debug({ err: error }, 'database not opened'))
+    this.#admin = await this.#startAdmin()
+    const { progress } = this.#admin
+    progress('database', 'doing')
+    await this.#store
+    progress('database', 'done')
+    progress('server', 'done')
+    progress('network', 'done', lanAddresses()[0])
+    if (!identity) {
+      this.#admin.waitForSetup()
+      return
+    }
+    await this.#open(identity, url, config ? chat => takeOver(chat, config) : undefined)
+  }
+
+  /** Stops in order: no new people, goodbye to those there, what waits is written, then the database. */
+  async stop(): Promise<void> {
+    this.#abort.abort()
+    await this.#admin?.close()
+    await this.#office?.close()
+    const store = await this.#store?.catch(() => undefined)
+    await store?.close()
+  }
+
+  async #open(identity: OfficeIdentity, url: string, prepare?: (chat: Chat) => Promise<void>): Promise<void> {
+    const { folder, version, allowPlaintext } = this.#options
+    const store = await this.#openedStore()
+    const features = await loadFeatures()
+    const log = this.#log
+    const office = await openOffice({
+      identity,
+      version,
+      folder,
+      db: store.db,
+      log,
+      features,
+      allowPlaintext,
+      ...(prepare ? { prepare } : {}),
+    })
+    this.#office = office
+    // From here on the folder is not empty any more: the next start finds the office.
+    if (folder.isEmpty) {
+      await folder.saveSecrets({ 'database-url': url })
+      await folder.update({
+        nodeName: identity.node,
+        office: identity.office,
+        domain: identity.domain,
+        listen: identity.listen,
+        ...(identity.tls ? { tls: identity.tls } : {}),
+      })
+    }
+    await this.admin.open(this.#officeParts(office, store))
+    this.#options.onReady()
+  }
+
+  async #openedStore(): Promise<Store> {
+    if (!this.#store) throw new Error('The database is opened by start().')
+    return this.#store
+  }
+
+  async #startAdmin(): Promise<Admin> {
+    const { version, folder, log } = this.#options
+    const ids = createIds({ now: Date.now, random: bytes => randomBytes(bytes) })
+    const { host, admin, adminPlain } = this.#listen
+    try {
+      return await startAdmin({
+        version,
+        pc: this.#options.config?.node ?? folder.state.nodeName,
+        log: this.#log.child({ part: 'admin' }),
+        recent: log.recent,
+        now: Date.now,
+        nextId: () => ids.next(),
+        dataFolder: folder.dir,
+        uiFolder: UI_FOLDER,
+        listen: { host, admin, adminPlain },
+        setup: {
+          suggestedDomain: dnsDomain,
+          createOffice: (input, onProgress) => this.#createOffice(input, onProgress),
+          checkDatabase: url => tryDatabase(url, this.#log),
+        },
+      })
+    } catch (error) {
+      const fault = listenFault(error, 'adminPlain', adminPlain, host)
+      throw fault === error ? listenFault(error, 'admin', admin, host) : fault
+    }
+  }
+
+  /** The wizard's last step. */
+  async #createOffice(input: OfficeInput, onProgress: OnProgress): Promise<OfficeMade> {
+    const { folder } = this.#options
+    const url = input.database?.url ?? 'embedded'
+    onProgress('office-database', 'doing')
+    try {
+      if (url !== 'embedded') await this.#useOutside(url)
+      onProgress('office-database', 'done')
+      onProgress('keys', 'doing')
+      const identity = {
+        office: input.office,
+        domain: input.domain,
+        node: folder.state.nodeName,
+        listen: this.#listen,
+      }
+      await this.#open(identity, url, async chat => {
+        onProgress('keys', 'done')
+        onProgress('account', 'doing')
+        if (!(await chat.parts.accounts.get(input.person.username))) {
+          await chat.parts.accounts.create({ ...input.person, isAdmin: true })
+        }
+        onProgress('account', 'done')
+        onProgress('open', 'doing')
+      })
+      onProgress('open', 'done', lanAddresses()[0])
+      return { kind: 'made' }
+    } catch (error) {
+      const refused = refusalOf(error)
+      if (!refused) throw error
+      return refused
+    }
+  }
+
+  async #useOutside(url: string): Promise<void> {
+    const { folder } = this.#options
+    const outside = await openStore({ url, dataDir: folder.dir, log: this.#log })
+    const builtIn = await this.#openedStore()
+    this.#store = Promise.resolve(outside)
+    await builtIn.close()
+  }
+
+  #officeParts(office: Office, store: Store): OfficeParts {
+    const { folder } = this.#options
+    const { identity, chat } = office
+    const { parts } = chat
+    return {
+      name: identity.office,
+      domain: identity.domain,
+      db: parts.db,
+      accounts: parts.accounts,
+      sessions: parts.sessions,
+      settings: parts.settings,
+      hooks: parts.hooks,
+      directory: parts.directory,
+      tls: office.tls,
+      iterations: () => (parts.settings.of('passwords') as PasswordSettings).iterations,
+      certificates: office.certificates,
+      recovery: createRecovery({
+        office: identity.office,
+        domain: identity.domain,
+        officeId: folder.state.nodeId,
+        pc: identity.node,
+        authority: () => office.certificates.authority,
+        folder,
+        now: Date.now,
+      }),
+      addresses: lanAddresses,
+      ports: () => office.ports,
+      isDatabaseOutside: store.embedded === undefined,
+    }
+  }
+}
+
+function identityOf(folder: DataFolder, config: Config | undefined): OfficeIdentity | undefined {
+  if (config) {
+    const { office, domain, node, listen, tls } = config
+    return { office, domain, node, listen, tls }
+  }
+  const { office, domain, nodeName, listen, tls } = folder.state
+  if (domain === undefined) return undefined
+  return { office: office ?? domain, domain, node: nodeName, listen: listen ?? defaultListen(), tls }
+}
+
+/** First accounts and settings of the autosetup file. Those that are there (an interrupted start) stay. */
+async function takeOver(chat: Chat, config: Config): Promise<void> {
+  const { accounts, settings } = chat.parts
+  for (const [key, value] of Object.entries(config.settings)) await settings.set(key, value, 'autosetup file')
+  const admins = [{ ...config.admin, isAdmin: true }]
+  const people = [...admins, ...config.people.map(person => ({ ...person, isAdmin: false }))]
+  for (const person of people) {
+    const { name, ...rest } = { name: undefined, ...person }
+    if (await accounts.get(person.username)) continue
+    await accounts.create(name === undefined ? rest : { ...rest, name })
+  }
+}
+
+function refusalOf(error: unknown): OfficeMade | undefined {
+  if (error instanceof AccountRefused) {
+    return { kind: 'refused', sentence: error.message, field: `person.${error.field}` }
+  }
+  if (error instanceof DatabaseUrlFault || error instanceof DatabaseAway) {
+    return { kind: 'refused', sentence: error.message, field: 'database.url' }
+  }
+  if (error instanceof Error && /Fault$/.test(error.name)) return { kind: 'refused', sentence: error.message }
+  return undefined
+}

@@ -1,0 +1,162 @@
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Logger } from 'pino'
+import { adminMigrations } from './admin/admin.ts'
+import type { Certificates } from './admin/parts.ts'
+import { createWebServer } from './admin/web.ts'
+import { type Chat, startChat } from './chat.ts'
+import type { Listen, PortName } from './config.ts'
+import type { PasswordSettings } from './core/core-features.ts'
+import { type Feature, feature } from './core/feature.ts'
+import type { Database } from './db/pool.ts'
+import { OfficeCertificates } from './net/office-certificates.ts'
+import { openServerTls, type ServerTls } from './net/tls.ts'
+import type { DataFolder } from './node.ts'
+import { Opening } from './opening.ts'
+import { Streams } from './stream/streams.ts'
+import { listenTcp } from './stream/tcp.ts'
+import { acceptWebSocket } from './stream/websocket.ts'
+
+const WEBSOCKET_PATH = '/ws'
+
+/** Who this office is, on this node: from the autosetup file, the wizard, or node.json. */
+export interface OfficeIdentity {
+  readonly office: string
+  readonly domain: string
+  readonly node: string
+  readonly listen: Listen
+  readonly tls?: { readonly certificate: string; readonly key: string } | undefined
+}
+
+/** An open office: people can log in. */
+export interface Office {
+  readonly identity: OfficeIdentity
+  readonly chat: Chat
+  readonly tls: ServerTls
+  readonly certificates: Certificates
+  /** The ports that are open, by their names in `listen`. */
+  readonly ports: Partial<Record<PortName, number>>
+  /** Takes no more connections, says goodbye, writes what waits. */
+  close(): Promise<void>
+}
+
+/** The tables of the admin pages, declared like those of any feature. */
+const adminFeature = feature({
+  name: 'admin',
+  title: 'Administration',
+  standards: [],
+  migrations: adminMigrations,
+  start: () => undefined,
+})
+
+/**
+ * Opens an office on a database that can be reached: tables, core, features, certificates, listeners.
+ * What was opened is closed again when a later step fails.
+ * @throws MigrationFault, CertificateFault, ListenFault: each one sentence; DatabaseAway
+ */
+export async function openOffice(options: {
+  identity: OfficeIdentity
+  version: string
+  folder: DataFolder
+  db: Database
+  log: Logger
+  features: readonly Feature[]
+  /** Login without TLS on loopback, for load tests. */
+  allowPlaintext: boolean
+  /** Runs when the chat has started and before anybody can connect: first accounts and settings. */
+  prepare?(chat: Chat): Promise<void>
+}): Promise<Office> {
+  const { identity, folder, log } = options
+  const opening = new Opening(identity.listen.host, log)
+  try {
+    const { tls, authority, keepFresh } = await openCertificates(options)
+    opening.onClose(keepFresh)
+    const chat = await startChat({ ...identity, ...options, features: [adminFeature, ...options.features] })
+    opening.onClose(() => chat.close())
+    await options.prepare?.(chat)
+    const streams = new Streams({ parts: chat.parts, unknown: await unknownPeople(folder, chat) })
+    opening.onClose(() => streams.close())
+    await openListeners({ ...options, opening, streams, tls })
+    return {
+      identity,
+      chat,
+      tls,
+      certificates: {
+        authority,
+        source: identity.tls ? 'file' : 'office',
+        ...(identity.tls ? {} : { renew: async () => void (await tls.reload()) }),
+      },
+      ports: opening.ports,
+      close: () => opening.close(),
+    }
+  } catch (error) {
+    await opening.close()
+    throw error
+  }
+}
+
+/** Certificates: the admin's own files, or those of the office's authority, which is made at the first start. */
+async function openCertificates(options: {
+  identity: OfficeIdentity
+  folder: DataFolder
+  log: Logger
+}): Promise<{ tls: ServerTls; authority: string; keepFresh: () => void }> {
+  const { identity, folder, log } = options
+  const { office, domain } = identity
+  const own = new OfficeCertificates({ folder: folder.file('certificates'), office, domain, hostName: hostname() })
+  const authority = await own.authority()
+  const tls = await openServerTls({
+    domain,
+    source: identity.tls ? { kind: 'files', ...identity.tls } : { kind: 'office', load: () => own.load() },
+  })
+  for (const warning of tls.current.warnings) log.warn(warning)
+  const keepFresh = identity.tls ? () => undefined : own.keepFresh(() => tls.reload(), log)
+  return { tls, authority: authority.certificate, keepFresh }
+}
+
+/** What people who do not exist look like at login: the same for years, and like those who do. */
+async function unknownPeople(folder: DataFolder, chat: Chat): Promise<{ secret: Buffer; iterations: number }> {
+  const secret = createHash('sha256')
+    .update(await folder.randomSecret('unknown-people'))
+    .digest()
+  return { secret, iterations: (chat.parts.settings.of('passwords') as PasswordSettings).iterations }
+}
+
+async function openListeners(options: {
+  identity: OfficeIdentity
+  opening: Opening
+  streams: Streams
+  tls: ServerTls
+  allowPlaintext: boolean
+}): Promise<void> {
+  const { opening, streams, tls, allowPlaintext } = options
+  const { host, ...ports } = options.identity.listen
+  await opening.open('c2s', ports.c2s, port =>
+    listenTcp({ streams, tls, host, port, mode: 'starttls', allowPlaintext }),
+  )
+  await opening.open('c2sTls', ports.c2sTls, port => listenTcp({ streams, tls, host, port, mode: 'tls' }))
+  await opening.open('web', ports.web, async port => {
+    const web = await createWebServer({ tls, websocketPath: WEBSOCKET_PATH })
+    const sockets = acceptWebSocket({ streams, server: web.server, tls })
+    return listening(web, sockets, await web.listen({ host, port }))
+  })
+  await opening.open('webPlain', ports.webPlain, async port => {
+    const web = await createWebServer({ websocketPath: WEBSOCKET_PATH, securePort: () => opening.ports.web })
+    const sockets = acceptWebSocket({ streams, server: web.server, allowPlaintext })
+    return listening(web, sockets, await web.listen({ host, port }))
+  })
+}
+
+function listening(
+  web: { close(): Promise<void> },
+  sockets: { close(): void },
+  port: number,
+): { port: number; close(): Promise<void> } {
+  return {
+    port,
+    close: async () => {
+      sockets.close()
+      await web.close()
+    },
+  }
+}

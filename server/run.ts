@@ -1,0 +1,132 @@
+import { readFile, rm } from 'node:fs/promises'
+import { Appliance } from './appliance.ts'
+import { readConfig } from './config.ts'
+import { writeDurably } from './durable-file.ts'
+import { createLog, type Log } from './log.ts'
+import { type DataFolder, openDataFolder } from './node.ts'
+
+/** How long a stop may take before the process ends anyway. */
+const STOP_MS = 15_000
+
+export interface RunOptions {
+  readonly dataDir: string
+  /** The autosetup file; read only while the data folder is empty. */
+  readonly configFile: string | undefined
+  /** Shows the admin pages in the browser once they answer. */
+  readonly open: ((url: string) => void) | undefined
+}
+
+/** Errors whose message is the one sentence that the person who started us needs (exit code 2). */
+const configurationFaults = new Set([
+  'ConfigFault',
+  'DataFolderFault',
+  'MigrationFault',
+  'DatabaseUrlFault',
+  'DatabaseAway',
+  'ListenFault',
+  'CertificateFault',
+  'SettingRefused',
+  'AccountRefused',
+])
+
+/** Whether an error is about the configuration or the surroundings, and not a bug. */
+export function isConfigurationFault(error: unknown): error is Error {
+  return error instanceof Error && configurationFaults.has(error.name)
+}
+
+/**
+ * `lanthorn run`: starts an appliance and keeps it until SIGTERM or SIGINT.
+ * Prints `ready {…}` on stdout when people can log in, or `setup {…}` when the wizard waits for somebody.
+ * @returns the exit code
+ * @throws configuration faults, each with one sentence
+ */
+export async function run(options: RunOptions): Promise<number> {
+  const stopped = untilStopped()
+  await using folder = await openDataFolder(options.dataDir)
+  const config = folder.isEmpty && options.configFile !== undefined ? await readConfig(options.configFile) : undefined
+  const log = createLog({ folder: folder.file('logs') })
+  const version = await ownVersion()
+  const appliance: Appliance = new Appliance({
+    version,
+    folder,
+    log,
+    config,
+    allowPlaintext: process.env.LANTHORN_TEST_PLAINTEXT === '1',
+    onReady: () => announce(appliance),
+  })
+  logCrashes(log)
+  try {
+    await appliance.start()
+    await tellOthers(folder, appliance)
+    if (!appliance.office)
+      print('setup', { pid: process.pid, adminUrl: appliance.admin.url, link: appliance.admin.makeLink() })
+    options.open?.(appliance.admin.makeLink())
+    const signal = await stopped
+    log.logger.info({ signal }, 'stopping')
+    return 0
+  } finally {
+    const late = setTimeout(() => {
+      log.logger.fatal('stopping took too long')
+      log.flushNow()
+      process.exit(1)
+    }, STOP_MS)
+    await appliance.stop()
+    await rm(folder.file('run.json'), { force: true })
+    clearTimeout(late)
+    await log.close()
+  }
+}
+
+/** DESIGN section 9: one line with everything that tests, provisioning and services need. */
+function announce(appliance: Appliance): void {
+  const { office, admin } = appliance
+  if (!office) throw new Error('Ready without an office.')
+  print('ready', {
+    domain: office.identity.domain,
+    node: office.identity.node,
+    pid: process.pid,
+    adminUrl: admin.url,
+    ...office.ports,
+    ...admin.ports,
+  })
+}
+
+function print(word: 'ready' | 'setup', fields: object): void {
+  process.stdout.write(`${word} ${JSON.stringify(fields)}\n`)
+}
+
+/** run.json: how the command line finds the running server; nobody else may read its token. */
+async function tellOthers(folder: DataFolder, appliance: Appliance): Promise<void> {
+  const { url, runToken } = appliance.admin
+  await writeDurably(folder.file('run.json'), JSON.stringify({ pid: process.pid, adminUrl: url, token: runToken }))
+}
+
+async function ownVersion(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
+  return String((JSON.parse(text) as { version: unknown }).version)
+}
+
+/** A second signal ends the process at once. */
+function untilStopped(): Promise<NodeJS.Signals> {
+  return new Promise(resolve => {
+    let isStopping = false
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (isStopping && signal === 'SIGINT') process.exit(130)
+        isStopping = true
+        resolve(signal)
+      })
+    }
+  })
+}
+
+/** A bug that nobody caught: told in the log, then the process ends, because its state is unknown. */
+function logCrashes(log: Log): void {
+  const crash = (error: unknown): void => {
+    log.logger.fatal({ err: error }, 'the server ends because of an error in its own code')
+    log.flushNow()
+    process.exit(70)
+  }
+  process.on('uncaughtException', crash)
+  process.on('unhandledRejection', crash)
+}

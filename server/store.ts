@@ -1,0 +1,47 @@
+import type { Logger } from 'pino'
+import { type Embedded, startEmbedded } from './db/embedded.ts'
+import { Database } from './db/pool.ts'
+import { parseDatabaseUrl } from './db/url.ts'
+
+/** The database of this appliance: our own PostgreSQL, or one that somebody else runs. */
+export interface Store {
+  readonly db: Database
+  /** The built-in server, when that is used. */
+  readonly embedded: Embedded | undefined
+  close(): Promise<void>
+}
+
+/**
+ * Starts or finds the database.
+ * @param options.url 'embedded' or a postgresql:// URL
+ * @throws DatabaseUrlFault, DatabaseAway, Error: each with a sentence
+ */
+export async function openStore(options: {
+  url: string
+  dataDir: string
+  log: Logger
+  signal?: AbortSignal
+}): Promise<Store> {
+  const { dataDir, log, signal } = options
+  const target = parseDatabaseUrl(options.url)
+  if (target.kind === 'server') {
+    const db = new Database({ connection: target.connection, log })
+    try {
+      await db.check()
+    } catch (error) {
+      await db.close()
+      throw error
+    }
+    return { db, embedded: undefined, close: () => db.close() }
+  }
+  const embedded = await startEmbedded({ dataDir, log, ...(signal ? { signal } : {}) })
+  const db = new Database({ connection: () => embedded.connection, log })
+  return {
+    db,
+    embedded,
+    close: async () => {
+      await db.close()
+      await embedded.close()
+    },
+  }
+}
