@@ -1,7 +1,7 @@
 /** One stream of a client (RFC 6120 §4): bytes in, stanzas to the router; stanzas out, bytes in one write per turn of the event loop. */
 import type { Outlet, Session } from '../core/session.ts'
 import { StreamError } from '../xmpp/errors.ts'
-import { type Emit, Framer, FramerError, type FramerEvent } from '../xmpp/framer.ts'
+import { type Emit, Framer, type FramerEvent } from '../xmpp/framer.ts'
 import { tryJid } from '../xmpp/jid.ts'
 import { NS_STREAM } from '../xmpp/namespaces.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
@@ -213,7 +213,8 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     this.phase = phase
     this.#isOpen = false
     this.header = NOTHING
-    return this.#framer.reset(options)
+    // Over WebSocket each element is a document of its own: nothing to reset.
+    return this.wire.mode === 'document' ? 0 : this.#framer.reset(options)
   }
 
   /** Login is done: longer stanzas may come. */
@@ -383,7 +384,6 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
 
   #fault(error: unknown): void {
     if (error instanceof StreamError) this.fail(error)
-    else if (error instanceof FramerError) this.fail(new StreamError(error.condition, error.text))
     else {
       this.streams.parts.log.error({ err: error, jid: this.session?.jid.full }, 'stream stumbled over a bug')
       this.fail(new StreamError('internal-server-error'))
