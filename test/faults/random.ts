@@ -1,0 +1,23 @@
+/** Chance that can be repeated: the seed is printed, and FAULT_SEED gives it again. */
+
+export interface Chance {
+  readonly seed: number
+  /** A whole number from `low` to `high`, both included. */
+  between(low: number, high: number): number
+  /** True in `percent` of 100 cases. */
+  isOnce(percent: number): boolean
+}
+
+/** Mulberry32 with the seed of the environment, or a new one. */
+export function chance(seed = Number(process.env.FAULT_SEED) || Date.now() % 1_000_000_007): Chance {
+  let state = seed >>> 0
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = state
+    mixed = Math.imul(mixed ^ (mixed >>> 15), mixed | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+  const between = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1))
+  return { seed, between, isOnce: percent => between(1, 100) <= percent }
+}
