@@ -1,0 +1,256 @@
+/**
+ * Protocol tests as scripts of two or three people:
+ *
+ *     const { romeo, juliet } = await stage.people('romeo', 'juliet')
+ *     romeo.sends(`<message to='${juliet.jid}' type='chat'><body>Hi</body></message>`)
+ *     await juliet.receives(`<message from='${romeo.jid}' type='chat'><body>Hi</body></message>`)
+ *     await juliet.receivesNothing()
+ *
+ * `receives` takes the very next stanza: whatever comes unexpectedly fails the test. A pattern names what matters: attributes that
+ * it does not name are free (but for `type`: none given means none allowed), an empty element stands for any content, and
+ * ids and time stamps of the server (stanza-id, delay) and the texts of errors need not be mentioned. `*` stands for any value.
+ */
+import { randomBytes } from 'node:crypto'
+import { loadFeatures } from '../../server/chat.ts'
+import { type Element, parseElement } from '../../server/xmpp/element.ts'
+import { Office } from './office.ts'
+import { RawClient } from './raw.ts'
+
+const NS_STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
+const optional = new Set(['urn:xmpp:sid:0 stanza-id', 'urn:xmpp:delay delay', `${NS_STANZAS} text`])
+
+/** What a test file may choose for its server. */
+export interface StageOptions {
+  readonly settings?: Record<string, unknown>
+}
+
+/** A server with as many people as a test file needs; each scene gets people of its own. */
+export class Stage implements AsyncDisposable {
+  readonly office: Office
+  readonly #actors = new Set<Person>()
+  #scenes = 0
+
+  private constructor(office: Office) {
+    this.office = office
+  }
+
+  /** Opens the stage with every feature there is. */
+  static async open(options: StageOptions = {}): Promise<Stage> {
+    const names = new Set(['settings', 'passwords', 'sessions', 'rosters', 'messages', 'c2s', 'stream-management'])
+    const features = (await loadFeatures()).filter(one => !names.has(one.name))
+    return new Stage(await Office.start({ ...options, features, people: [] }))
+  }
+
+  /**
+   * New people, each online with one device of the same name ('romeo' is romeo-1@office.test/romeo) and with the presence of
+   * itself already read. They do not know each other.
+   */
+  async people<Name extends string>(...names: Name[]): Promise<Record<Name, Person>> {
+    const cast = await this.strangers(...names)
+    for (const person of Object.values<Person>(cast)) await person.comesOnline()
+    return cast
+  }
+
+  /** As `people`, but with a session only: nobody has sent presence. */
+  async strangers<Name extends string>(...names: Name[]): Promise<Record<Name, Person>> {
+    const scene = ++this.#scenes
+    const cast = await Promise.all(
+      names.map(async name => {
+        const username = `${name}-${scene}`
+        await this.office.chat.parts.accounts.create({ username, password: `${username}-password` })
+        return [name, await this.device(username, name)] as const
+      }),
+    )
+    return Object.fromEntries(cast) as Record<Name, Person>
+  }
+
+  /** As `people`, and everybody sees everybody's presence. */
+  async friends<Name extends string>(...names: Name[]): Promise<Record<Name, Person>> {
+    const cast = await this.people(...names)
+    const persons = Object.values<Person>(cast)
+    for (const one of persons) {
+      for (const other of persons) {
+        if (one === other) continue
+        one.sends(`<presence to='${other.bare}' type='subscribed'/>`)
+        await one.settles()
+        other.sends(`<presence to='${one.bare}' type='subscribe'/>`)
+        await other.settles()
+      }
+    }
+    await this.settle()
+    for (const one of persons) await one.forgets()
+    return cast
+  }
+
+  /** A further device of somebody, with a session only. */
+  async device(username: string, resource: string): Promise<Person> {
+    const client = await RawClient.logIn(this.office.target('plain'), this.office.login(username, { resource }))
+    const person = new Person(this, client, username)
+    this.#actors.add(person)
+    return person
+  }
+
+  /** Resolves when everything that anybody has sent is done, and what came of it has arrived. */
+  async settle(): Promise<void> {
+    const present = [...this.#actors].filter(actor => !actor.client.isClosed)
+    for (const actor of present) await actor.settles()
+    for (const actor of present) await actor.settles()
+  }
+
+  /** Sends everybody home. Called after each test. */
+  async clear(): Promise<void> {
+    const actors = [...this.#actors]
+    this.#actors.clear()
+    for (const actor of actors) await actor.client[Symbol.asyncDispose]()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.clear()
+    await this.office[Symbol.asyncDispose]()
+  }
+}
+
+/** One device of somebody. */
+export class Person {
+  readonly client: RawClient
+  readonly username: string
+  readonly #stage: Stage
+
+  constructor(stage: Stage, client: RawClient, username: string) {
+    this.#stage = stage
+    this.client = client
+    this.username = username
+  }
+
+  get jid(): string {
+    return this.client.jid
+  }
+
+  get bare(): string {
+    return this.jid.slice(0, this.jid.indexOf('/'))
+  }
+
+  /** A further device of the same person, online; `presence` may bring a priority. Its own presence is read. */
+  async device(resource: string, presence = '<presence/>'): Promise<Person> {
+    const other = await this.#stage.device(this.username, resource)
+    await other.comesOnline(presence)
+    return other
+  }
+
+  /** Sends presence, and forgets what comes in answer to it. */
+  async comesOnline(presence = '<presence/>'): Promise<void> {
+    this.sends(presence)
+    await this.settles()
+    await this.forgets()
+  }
+
+  /** Ends the stream, and waits until the server has done the same. */
+  async leaves(): Promise<void> {
+    await this.client[Symbol.asyncDispose]()
+  }
+
+  sends(xml: string): void {
+    this.client.send(xml)
+  }
+
+  /** The next stanza is like this one. @returns it */
+  async receives(pattern: string): Promise<Element> {
+    const stanza = await this.client.receives(() => true)
+    const fault = difference(stanza, parsed(pattern))
+    if (fault !== undefined)
+      throw new Error(`${this.jid} expected\n  ${pattern}\nbut received\n  ${stanza}\n(${fault})`)
+    return stanza
+  }
+
+  /** The next stanzas are like these, in whatever order. @returns them in the order of the patterns */
+  async receivesInAnyOrder(...patterns: string[]): Promise<Element[]> {
+    const wanted = patterns.map(parsed)
+    const found: Element[] = []
+    for (let count = 0; count < patterns.length; count++) {
+      const stanza = await this.client.receives(() => true)
+      const index = wanted.findIndex((pattern, at) => !found[at] && difference(stanza, pattern) === undefined)
+      if (index < 0)
+        throw new Error(`${this.jid} expected one of\n  ${patterns.join('\n  ')}\nbut received\n  ${stanza}`)
+      found[index] = stanza
+    }
+    return found
+  }
+
+  /** Everything that was sent by anybody is done, and nothing of it came here. */
+  async receivesNothing(): Promise<void> {
+    await this.#stage.settle()
+    const stanzas = await this.client.leftovers()
+    if (stanzas.length > 0) throw new Error(`${this.jid} expected nothing but received\n  ${stanzas.join('\n  ')}`)
+  }
+
+  /** Sends an IQ (the id is added) and takes the answer to it, before whatever else came. */
+  async asks(iq: string): Promise<Element> {
+    const id = `ask-${randomBytes(6).toString('hex')}`
+    this.sends(iq.replace(/^<iq /, `<iq id='${id}' `))
+    return this.client.receives(element => element.name === 'iq' && element.attrs.id === id)
+  }
+
+  /** Asks, and the answer is like this one. */
+  async gets(iq: string, pattern: string): Promise<Element> {
+    const answer = await this.asks(iq)
+    const fault = difference(answer, parsed(pattern))
+    if (fault !== undefined)
+      throw new Error(`${this.jid} asked\n  ${iq}\nexpected\n  ${pattern}\nbut got\n  ${answer}\n(${fault})`)
+    return answer
+  }
+
+  /** Resolves when the server has done all that this device has sent. */
+  async settles(): Promise<void> {
+    await this.asks("<iq type='get'><query xmlns='urn:example:nobody'/></iq>")
+  }
+
+  /** Drops what came and nobody asked for. */
+  async forgets(): Promise<void> {
+    for (const _ of await this.client.leftovers()) await this.client.receives(() => true)
+  }
+}
+
+/** The content of an error stanza as a pattern: `failure('cancel', 'item-not-found')`. */
+export function failure(type: string, condition: string, more = ''): string {
+  return `<error type='${type}'><${condition} xmlns='${NS_STANZAS}'/>${more}</error>`
+}
+
+/** A pattern in the namespace of clients. */
+function parsed(pattern: string): Element {
+  const element = parseElement(pattern.replace(/>\s+</g, '><').trim())
+  element.attrs.xmlns ??= 'jabber:client'
+  return element
+}
+
+/** Why an element is not like the pattern; undefined when it is. */
+export function difference(element: Element, pattern: Element): string | undefined {
+  if (nameOf(element) !== nameOf(pattern)) return `${nameOf(element)} is not ${nameOf(pattern)}`
+  const attributes = { ...(isStanza(pattern) && { type: undefined }), ...pattern.attrs }
+  for (const [name, wanted] of Object.entries(attributes)) {
+    if (name === 'xmlns' || name.startsWith('xmlns:')) continue
+    const value: unknown = element.attrs[name]
+    if (wanted === '*' ? value === undefined : value !== wanted) {
+      return `${name} of <${pattern.name}> is ${String(value)}, not ${String(wanted)}`
+    }
+  }
+  if (pattern.children.length === 0) return undefined
+  const rest = [...element.getChildElements()]
+  for (const child of pattern.getChildElements()) {
+    const index = rest.findIndex(other => difference(other, child) === undefined)
+    if (index < 0) {
+      const near = rest.find(other => nameOf(other) === nameOf(child))
+      return near ? (difference(near, child) ?? '') : `there is no ${nameOf(child)} in <${pattern.name}>`
+    }
+    rest.splice(index, 1)
+  }
+  const extra = rest.find(other => !optional.has(nameOf(other)))
+  if (extra) return `there is ${nameOf(extra)} in <${pattern.name}>, which was not expected`
+  const text = pattern.getText()
+  return text === '*' || text === element.getText()
+    ? undefined
+    : `the text of <${pattern.name}> is ${element.getText()}`
+}
+
+const nameOf = (element: Element): string => `${element.getNS() ?? ''} ${element.getName()}`
+
+const isStanza = ({ name }: Element): boolean => name === 'message' || name === 'presence' || name === 'iq'
