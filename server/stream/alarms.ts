@@ -14,6 +14,11 @@ export class Alarms {
     this.#now = now
   }
 
+  /** How many wait. */
+  get size(): number {
+    return this.#waiting.size
+  }
+
   /** Calls `ring` after `milliseconds`, once; a second call for the same `ring` replaces the first. */
   set(ring: () => void, milliseconds: number): void {
     this.#waiting.set(ring, this.#now() + milliseconds)

@@ -122,7 +122,7 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     if (error) this.sendRaw(error.toXml())
     this.sendRaw(streamEnd(this.wire.mode))
     this.#isHeld = false
-    this.flush()
+    this.#write()
     this.phase = 'closing'
     this.endedAt = this.streams.parts.now()
     this.login = undefined
@@ -158,11 +158,8 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     if (this.#isHeld || this.isOver) return
     const request = this.management?.request()
     if (request) this.#parts.push(request)
-    const parts = this.#parts
-    if (parts.length === 0) return
-    this.#parts = []
-    for (const part of parts) this.writtenBytes += part.length
-    this.wire.write(parts)
+    if (this.#parts.length === 0) return
+    this.#write()
     if (this.wire.waitingBytes > this.streams.settings.writeBufferBytes) this.cut('Too much waits to be read.')
   }
 
@@ -263,6 +260,13 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
   #push(element: Buffer): void {
     if (this.isOver) return
     if (this.#parts.push(element) === 1) this.streams.batch.add(this)
+  }
+
+  #write(): void {
+    const parts = this.#parts
+    this.#parts = []
+    for (const part of parts) this.writtenBytes += part.length
+    this.wire.write(parts)
   }
 
   #take(event: FramerEvent): void {
