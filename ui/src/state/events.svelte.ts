@@ -3,6 +3,8 @@ import { addressOf } from '../api.ts'
 
 type Listener = (data: never) => void
 const listeners = new Map<EventType, Set<Listener>>()
+/** After a break these are told once more: what they list may have changed meanwhile. */
+const lists = ['state', 'people', 'connections'] as const
 const line = $state({ cut: false })
 let source: EventSource | undefined
 let cutTimer: ReturnType<typeof setTimeout> | undefined
@@ -38,7 +40,10 @@ export function openEvents(whenBack: () => void): () => void {
   opened.onopen = () => {
     clearTimeout(cutTimer)
     cutTimer = undefined
-    if (line.cut) whenBack()
+    if (line.cut) {
+      whenBack()
+      for (const type of lists) for (const act of listeners.get(type) ?? []) act({} as never)
+    }
     line.cut = false
   }
   opened.onerror = () => {

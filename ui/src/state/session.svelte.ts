@@ -1,4 +1,4 @@
-import { getSession, type Session, signOut } from '../../../server/admin/contract/session.ts'
+import { getSession, openLink, type Session, signOut } from '../../../server/admin/contract/session.ts'
 import { getSetup } from '../../../server/admin/contract/setup.ts'
 import { CallFailed, call, onSignedOut, type Trouble, troubleIn } from '../api.ts'
 import { go } from './router.svelte.ts'
@@ -8,7 +8,7 @@ export type Stage =
   | { at: 'loading' }
   | { at: 'trouble'; trouble: Trouble }
   | { at: 'setup' }
-  | { at: 'sign-in'; office: string; ended: boolean }
+  | { at: 'sign-in'; office: string; ended: boolean; trouble?: Trouble | undefined }
   | { at: 'inside'; session: Session }
 
 const now = $state<{ stage: Stage }>({ stage: { at: 'loading' } })
@@ -21,24 +21,47 @@ export function stage(): Stage {
 
 /** Finds out what to show: set-up, sign-in, or the office. */
 export async function begin(): Promise<void> {
-  onSignedOut(() => {
-    // Also answers the very first "who am I", when nobody was inside yet.
-    if (now.stage.at === 'inside') now.stage = { at: 'sign-in', office, ended: true }
-  })
+  onSignedOut(sessionEnded)
   try {
+    const linkTrouble = await useLink()
     const setup = await call(getSetup)
     office = setup.office ?? ''
     if (setup.state !== 'ready') {
       now.stage = { at: 'setup' }
       return
     }
-    now.stage = { at: 'inside', session: await call(getSession) }
+    const session = await sessionOrNone()
+    now.stage = session ? { at: 'inside', session } : { at: 'sign-in', office, ended: false, trouble: linkTrouble }
   } catch (thrown) {
-    if (thrown instanceof CallFailed && thrown.trouble.code === 'not-signed-in') {
-      now.stage = { at: 'sign-in', office, ended: false }
-    } else {
-      now.stage = { at: 'trouble', trouble: troubleIn(thrown) }
-    }
+    now.stage = { at: 'trouble', trouble: troubleIn(thrown) }
+  }
+}
+
+/** The server has ended the session: back to the sign-in page, which says so. */
+export function sessionEnded(): void {
+  // The very first "who am I" is answered like this too, when nobody was inside yet.
+  if (now.stage.at === 'inside') now.stage = { at: 'sign-in', office, ended: true }
+}
+
+async function sessionOrNone(): Promise<Session | undefined> {
+  try {
+    return await call(getSession)
+  } catch (thrown) {
+    if (thrown instanceof CallFailed && thrown.trouble.code === 'not-signed-in') return undefined
+    throw thrown
+  }
+}
+
+/** A link from the tray carries its one-use token behind the #: it is taken out of the address before anything else. */
+async function useLink(): Promise<Trouble | undefined> {
+  const token = /^#token=([\w-]+)$/.exec(location.hash)?.[1]
+  if (!token) return undefined
+  go('/', 'replace')
+  try {
+    await call(openLink, { body: { token } })
+    return undefined
+  } catch (thrown) {
+    return troubleIn(thrown)
   }
 }
 
