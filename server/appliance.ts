@@ -12,7 +12,7 @@ import type { PasswordSettings } from './core/core-features.ts'
 import { tryDatabase } from './database-check.ts'
 import { DatabaseAway } from './db/pool.ts'
 import { DatabaseUrlFault } from './db/url.ts'
-import { dnsDomain, lanAddresses } from './host.ts'
+import { addressesOf, dnsDomain, lanAddresses } from './host.ts'
 import type { Log } from './log.ts'
 import type { DataFolder } from './node.ts'
 import { type Office, type OfficeIdentity, openOffice } from './office.ts'
@@ -223,7 +223,7 @@ export class Appliance {
         folder,
         now: Date.now,
       }),
-      addresses: lanAddresses,
+      addresses: () => addressesOf(this.#listen.host),
       ports: () => office.ports,
       isDatabaseOutside: store.embedded === undefined,
     }

@@ -184,7 +184,8 @@ function pathOf(pointer: string): string {
 }
 
 /** Levenshtein's distance without regard to case: how many letters must be changed, added or taken away. */
-function editDistance(a: string, b: string): number {
+/** How many letters must be added, removed or changed to make `b` of `a` (Levenshtein), case ignored. */
+export function editDistance(a: string, b: string): number {
   const [left, right] = [a.toLowerCase().slice(0, 100), b.toLowerCase()]
   let row = Array.from({ length: right.length + 1 }, (_, index) => index)
   for (let i = 1; i <= left.length; i++) {

@@ -10,6 +10,11 @@ export function lanAddresses(): string[] {
   return addresses.sort((a, b) => a.family.localeCompare(b.family)).map(address => address.address)
 }
 
+/** Where people reach what listens at `host`: there, or at every address of the office network when that means all. */
+export function addressesOf(host: string): string[] {
+  return host === '::' || host === '0.0.0.0' ? lanAddresses() : [host]
+}
+
 /** The DNS domain of this PC, if its host name has one that can be used in an office. */
 export function dnsDomain(): string | undefined {
   const [, ...labels] = hostname().split('.')

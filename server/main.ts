@@ -1,19 +1,35 @@
-import { parseArgs } from 'node:util'
+import { readFile } from 'node:fs/promises'
+import { runCommand } from './cli/cli.ts'
+import { openBrowser } from './cli/open-browser.ts'
+import { parseCommand } from './cli/parse.ts'
 import { defaultDataFolder } from './node.ts'
 import { isConfigurationFault, run } from './run.ts'
 
-const { values } = parseArgs({
-  args: process.argv.slice(2).filter(argument => argument !== 'run'),
-  options: { data: { type: 'string' }, config: { type: 'string' }, 'no-open': { type: 'boolean' } },
-})
-try {
-  process.exitCode = await run({
-    dataDir: values.data ?? defaultDataFolder(),
-    configFile: values.config,
-    open: undefined,
-  })
-} catch (error) {
-  if (!isConfigurationFault(error)) throw error
-  process.stderr.write(`${error.message}\n`)
-  process.exitCode = 2
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  const command = parseCommand(process.argv.slice(2))
+  const dataFolder = defaultDataFolder()
+  const complain = (sentence: string): void => void process.stderr.write(`${sentence}\n`)
+  if (command.name === 'misunderstood') {
+    complain(command.sentence)
+    return 2
+  }
+  const version = await ownVersion()
+  if (command.name !== 'run') {
+    return runCommand(command, { version, dataFolder, print: text => void process.stdout.write(`${text}\n`), complain })
+  }
+  const { data = dataFolder, config, open } = command
+  try {
+    return await run({ version, dataDir: data, configFile: config, open: open ? openBrowser : undefined })
+  } catch (error) {
+    if (!isConfigurationFault(error)) throw error
+    complain(error.message)
+    return 2
+  }
+}
+
+async function ownVersion(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
+  return String((JSON.parse(text) as { version: unknown }).version)
 }

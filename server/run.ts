@@ -1,14 +1,15 @@
-import { readFile, rm } from 'node:fs/promises'
 import { Appliance } from './appliance.ts'
+import { removeRunFile, writeRunFile } from './cli/run-file.ts'
 import { readConfig } from './config.ts'
-import { writeDurably } from './durable-file.ts'
 import { createLog, type Log } from './log.ts'
-import { type DataFolder, openDataFolder } from './node.ts'
+import { openDataFolder } from './node.ts'
 
 /** How long a stop may take before the process ends anyway. */
 const STOP_MS = 15_000
 
 export interface RunOptions {
+  /** Of this program. */
+  readonly version: string
   readonly dataDir: string
   /** The autosetup file; read only while the data folder is empty. */
   readonly configFile: string | undefined
@@ -45,9 +46,8 @@ export async function run(options: RunOptions): Promise<number> {
   await using folder = await openDataFolder(options.dataDir)
   const config = folder.isEmpty && options.configFile !== undefined ? await readConfig(options.configFile) : undefined
   const log = createLog({ folder: folder.file('logs') })
-  const version = await ownVersion()
   const appliance: Appliance = new Appliance({
-    version,
+    version: options.version,
     folder,
     log,
     config,
@@ -57,7 +57,8 @@ export async function run(options: RunOptions): Promise<number> {
   logCrashes(log)
   try {
     await appliance.start()
-    await tellOthers(folder, appliance)
+    const { url, runToken } = appliance.admin
+    await writeRunFile(folder.dir, { pid: process.pid, adminUrl: url, token: runToken })
     if (!appliance.office)
       print('setup', { pid: process.pid, adminUrl: appliance.admin.url, link: appliance.admin.makeLink() })
     options.open?.(appliance.admin.makeLink())
@@ -71,7 +72,7 @@ export async function run(options: RunOptions): Promise<number> {
       process.exit(1)
     }, STOP_MS)
     await appliance.stop()
-    await rm(folder.file('run.json'), { force: true })
+    await removeRunFile(folder.dir)
     clearTimeout(late)
     await log.close()
   }
@@ -93,17 +94,6 @@ function announce(appliance: Appliance): void {
 
 function print(word: 'ready' | 'setup', fields: object): void {
   process.stdout.write(`${word} ${JSON.stringify(fields)}\n`)
-}
-
-/** run.json: how the command line finds the running server; nobody else may read its token. */
-async function tellOthers(folder: DataFolder, appliance: Appliance): Promise<void> {
-  const { url, runToken } = appliance.admin
-  await writeDurably(folder.file('run.json'), JSON.stringify({ pid: process.pid, adminUrl: url, token: runToken }))
-}
-
-async function ownVersion(): Promise<string> {
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
-  return String((JSON.parse(text) as { version: unknown }).version)
 }
 
 /** A second signal ends the process at once. */

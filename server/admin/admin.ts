@@ -1,6 +1,7 @@
 /** The admin side of one appliance: both ports, from the first second on, with or without an office. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
+import { listenFault } from '../opening.ts'
 import { Activity } from './activity.ts'
 import { BrowserSessions } from './browser-sessions.ts'
 import type { Origin } from './caller.ts'
@@ -69,7 +70,7 @@ export interface RouteParts {
   office(): OpenOffice
 }
 
-/** Starts the admin side; the ports are open when it resolves. @throws Error of node (EADDRINUSE, EACCES) */
+/** Starts the admin side; the ports are open when it resolves. @throws ListenFault */
 export async function startAdmin(parts: AdminParts): Promise<Admin> {
   const admin = await Admin.create(parts)
   await admin.listen()
@@ -123,10 +124,10 @@ export class Admin {
     this.#timer.unref()
   }
 
-  /** Opens the ports; HTTPS only once there is a certificate. @throws Error of node (EADDRINUSE, EACCES) */
+  /** Opens the ports; HTTPS only once there is a certificate. @throws ListenFault */
   async listen(): Promise<void> {
     const { host, adminPlain } = this.#parts.listen
-    if (adminPlain !== undefined) this.#plain = await openDoor(this.app, { host, port: adminPlain })
+    if (adminPlain !== undefined) this.#plain = await this.#openDoor('adminPlain', { host, port: adminPlain })
     await this.#listenSecure(this.#parts.tls)
   }
 
@@ -140,7 +141,7 @@ export class Admin {
     const { host } = this.#parts.listen
     const local = host === '::' || host === '0.0.0.0' || host === 'localhost' ? '127.0.0.1' : host
     const shown = local.includes(':') ? `[${local}]` : local
-    if (this.#plain && /^(127\.|::1$)/.test(local)) return `http://${shown}:${this.#plain.port}/`
+    if (this.#plain) return `http://${shown}:${this.#plain.port}/`
     return `https://${shown}:${this.#secure?.port}/`
   }
 
@@ -165,7 +166,7 @@ export class Admin {
     this.#setup.becomeFresh()
   }
 
-  /** The office is open: everything answers from now on. @throws DatabaseAway; Error of node when HTTPS cannot listen */
+  /** The office is open: everything answers from now on. @throws DatabaseAway, ListenFault */
   async open(office: OfficeParts): Promise<void> {
     const { now, nextId, log, pc } = this.#parts
     const { db, accounts, hooks } = office
@@ -237,7 +238,15 @@ export class Admin {
   async #listenSecure(tls: OfficeParts['tls'] | undefined): Promise<void> {
     const { host, admin } = this.#parts.listen
     if (!tls || admin === undefined || this.#secure) return
-    this.#secure = await openDoor(this.app, { host, port: admin, tls })
+    this.#secure = await this.#openDoor('admin', { host, port: admin, tls })
+  }
+
+  async #openDoor(name: string, where: Parameters<typeof openDoor>[1]): Promise<Door> {
+    try {
+      return await openDoor(this.app, where)
+    } catch (error) {
+      throw listenFault(error, name, where.port, where.host)
+    }
   }
 
   /** Turns what happens in the chat into events for pages. */

@@ -6,6 +6,8 @@ import type { FastifyRequest } from 'fastify'
 export interface Origin {
   /** IP address, IPv4-mapped IPv6 as IPv4. */
   readonly address: string
+  /** It comes from this very machine: over loopback, or from the address it went to. */
+  readonly isLocal: boolean
   readonly isSecure: boolean
   /** The port it came in on. */
   readonly port: number
@@ -26,9 +28,16 @@ export interface Caller {
 
 /** Reads the socket. */
 export function originOf(request: FastifyRequest): Origin {
-  const socket = request.raw.socket as { remoteAddress?: string; localPort?: number; encrypted?: boolean }
+  const socket = request.raw.socket as {
+    remoteAddress?: string
+    localAddress?: string
+    localPort?: number
+    encrypted?: boolean
+  }
+  const address = plainAddress(socket.remoteAddress ?? '')
   return {
-    address: plainAddress(socket.remoteAddress ?? ''),
+    address,
+    isLocal: isLoopback(address) || (address !== '' && address === plainAddress(socket.localAddress ?? '')),
     isSecure: socket.encrypted === true,
     port: socket.localPort ?? 0,
   }
@@ -41,7 +50,7 @@ export function plainAddress(address: string): string {
 }
 
 /** An address of this machine that never leaves it. */
-export function isLoopback(address: string): boolean {
+function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.')
 }
 
@@ -56,11 +65,11 @@ export function neighbourOf(address: string): string {
 }
 
 /**
- * Whether the asker sits at this PC: over loopback, not handed on by a proxy on this PC, and asking for this PC by
+ * Whether the asker sits at this PC: from this machine, not handed on by a proxy on this PC, and asking for this PC by
  * number or as `localhost`. A name in `Host` may have been pointed at us by a stranger's page (DNS rebinding).
  */
 export function isHere(request: FastifyRequest, origin: Origin): boolean {
-  if (!isLoopback(origin.address)) return false
+  if (!origin.isLocal) return false
   const { headers } = request
   if (headers.forwarded || headers.via || headers['x-forwarded-for'] || headers['x-real-ip']) return false
   const host = hostnameOf(headers.host)

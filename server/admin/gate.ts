@@ -2,16 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { DatabaseAway } from '../db/pool.ts'
 import type { BrowserSessions } from './browser-sessions.ts'
-import {
-  type Caller,
-  isFromOtherSite,
-  isFromOwnPage,
-  isHere,
-  isLoopback,
-  neighbourOf,
-  type Origin,
-  originOf,
-} from './caller.ts'
+import { type Caller, isFromOtherSite, isFromOwnPage, isHere, neighbourOf, type Origin, originOf } from './caller.ts'
 import type { Access } from './contract/endpoint.ts'
 import { RateLimit } from './limits.ts'
 import { Refusal, refusal } from './problem.ts'
@@ -141,9 +132,9 @@ export class Gate {
   }
 
   async #bearer(request: FastifyRequest, secret: string): Promise<Caller> {
-    const { address } = request.origin
+    const { address, isLocal } = request.origin
     // The token of this PC never leaves it; elsewhere it is worth nothing.
-    if (isLoopback(address) && this.#runToken.isRight(secret)) {
+    if (isLocal && this.#runToken.isRight(secret)) {
       return { kind: 'pc', username: undefined, name: this.#pc, address }
     }
     const token = await this.doormen?.scriptTokens.find(secret)

@@ -7,7 +7,7 @@ import cookie from '@fastify/cookie'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { alpn, type ServerTls } from '../net/tls.ts'
-import { hostnameOf, isLoopback } from './caller.ts'
+import { hostnameOf } from './caller.ts'
 import { statusOf } from './contract/errors.ts'
 import type { Gate } from './gate.ts'
 import { failure, problemOf, refusal } from './problem.ts'
@@ -57,8 +57,7 @@ export async function createApp(options: {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders)
     gate.receive(request)
-    if (!request.origin.isSecure && !isLoopback(request.origin.address))
-      return sendToHttps(request, reply, options.securePort())
+    if (!request.origin.isSecure && !request.origin.isLocal) return sendToHttps(request, reply, options.securePort())
   })
   app.addHook('onResponse', async (request, reply) => {
     const { method } = request
