@@ -106,7 +106,7 @@ export class Framer {
     if (this.#mode === 'document' && (this.#isPaused || this.#isBusy)) this.#waiting.push(chunk)
     else if (this.#length === this.#start()) this.#take(chunk)
     else this.#append(chunk)
-    if (this.buffered > BUFFERED_BYTES_MAX && (this.#isPaused || this.#isBusy)) {
+    if ((this.#isPaused || this.#isBusy) && this.buffered > BUFFERED_BYTES_MAX) {
       throw this.#fail(new FramerError('policy-violation', 'Too much was sent while the stream was busy.'))
     }
     this.#drain(emit)
@@ -267,7 +267,7 @@ export class Framer {
 
   #stanza(): Stanza {
     const tags = this.#tags
-    const { to, from, id, type, lang, name, children } = tags
+    const { to, from, type, lang, name, children } = tags
     const kind = kindOf(name, tags.ns)
     if (tags.prefix !== '' && isContentNamespace(tags.ns)) {
       throw new FramerError('bad-namespace-prefix', `<${tags.prefix}:${name}/> must be written without a prefix.`)
@@ -278,8 +278,17 @@ export class Framer {
     const ns = kind === 'other' ? tags.ns : NS_CLIENT
     const bytes = this.#canonical(kind === 'other')
     const shift = bytes.length - (this.#position - this.#origin)
-    const stanza = new Stanza({ kind, name, ns, to, from, id, type, lang, bytes }, children, shift)
+    // With an attribute cut out of the tag the id may not have moved as the rest has.
+    const isIdLeft = tags.idStart > 0 && tags.xmlnsEnd === 0
+    const id = tags.idStart > 0 && !isIdLeft ? this.#text(tags.idStart, tags.idEnd) : tags.id
+    const idStart = isIdLeft ? tags.idStart + shift : 0
+    const parts = { kind, name, ns, to, from, id, type, lang, bytes, idStart, idEnd: tags.idEnd + shift }
+    const stanza = new Stanza(parts, children, shift)
     return kind !== 'other' && tags.ns !== NS_CLIENT ? withoutRestated(stanza, tags.ns) : stanza
+  }
+
+  #text(start: number, end: number): string {
+    return this.#bytes.toString('latin1', this.#origin + start, this.#origin + end)
   }
 
   // The bytes of the element in the canonical context: what it inherits from the stream header is written into its start tag, or taken out.
@@ -290,7 +299,8 @@ export class Framer {
     for (let index = 0, used = tags.usedOuter; used !== 0; index++, used >>>= 1) {
       if ((used & 1) === 1) added += ` xmlns:${tags.scope.prefix(index)}='${escapeAttribute(tags.scope.uri(index))}'`
     }
-    if (standsAlone && tags.declaredNs === undefined && tags.outerDefaultNs !== '') {
+    // Without any xmlns the bytes of a <message/> would look like those of a stanza.
+    if (standsAlone && tags.declaredNs === undefined && (tags.outerDefaultNs !== '' || tags.prefix === '')) {
       added += ` xmlns='${escapeAttribute(tags.outerDefaultNs)}'`
     }
     const isCut = !standsAlone && tags.xmlnsEnd > 0

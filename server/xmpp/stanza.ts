@@ -41,10 +41,14 @@ export interface StanzaParts {
   readonly ns: string
   readonly to: string | undefined
   readonly from: string | undefined
+  /** Decoded, or undefined when there is none or when it stands in `bytes` from `idStart` to `idEnd`. */
   readonly id: string | undefined
   readonly type: string | undefined
   readonly lang: string | undefined
   readonly bytes: Buffer
+  /** Where a plain id stands; 0 when `id` says it all. Most ids are never asked for. */
+  readonly idStart: number
+  readonly idEnd: number
 }
 
 const HEADER_KEYS = ['to', 'from', 'id', 'type', 'lang'] as const
@@ -63,17 +67,19 @@ export function kindOf(name: string, ns: string): StanzaKind {
  * One first-level element of a stream, immutable. `bytes` is the whole element in the canonical context: for message, presence and iq the content
  * namespace is the default and is not written; every prefix used is declared inside. Of kind 'other' the bytes stand alone, with their xmlns.
  */
-export class Stanza implements StanzaParts {
+export class Stanza {
   readonly kind: StanzaKind
   readonly name: string
   /** 'jabber:client' for message, presence and iq of any stream. */
   readonly ns: string
   readonly to: string | undefined
   readonly from: string | undefined
-  readonly id: string | undefined
   readonly type: string | undefined
   readonly lang: string | undefined
   readonly bytes: Buffer
+  #id: string | undefined
+  #idStart: number
+  #idEnd: number
   #children: readonly ChildIndex[]
   #shift: number
   #element: Element | undefined
@@ -85,10 +91,12 @@ export class Stanza implements StanzaParts {
     this.ns = parts.ns
     this.to = parts.to
     this.from = parts.from
-    this.id = parts.id
     this.type = parts.type
     this.lang = parts.lang
     this.bytes = parts.bytes
+    this.#id = parts.id
+    this.#idStart = parts.idStart
+    this.#idEnd = parts.idEnd
     this.#children = children
     this.#shift = shift
   }
@@ -110,6 +118,14 @@ export class Stanza implements StanzaParts {
     }
     const ns = root.name === name ? (declared ?? '') : declarationOf(source, root, prefixOf(root.name))
     return build(source, root, 'other', ns ?? '', declared ?? '')
+  }
+
+  get id(): string | undefined {
+    if (this.#idStart > 0) {
+      this.#id = this.bytes.toString('latin1', this.#idStart, this.#idEnd)
+      this.#idStart = 0
+    }
+    return this.#id
   }
 
   /** Direct children in document order. */
@@ -159,21 +175,25 @@ export class Stanza implements StanzaParts {
   with(header: Header): Stanza {
     const to = 'to' in header ? header.to : this.to
     const from = 'from' in header ? header.from : this.from
-    const id = 'id' in header ? header.id : this.id
     const type = 'type' in header ? header.type : this.type
     const lang = 'lang' in header ? header.lang : this.lang
+    const isIdKept = !('id' in header)
+    const id = isIdKept ? this.#id : header.id
+    const removed: string[] = []
     const added =
-      change('to', this.to, to) +
-      change('from', this.from, from) +
-      change('id', this.id, id) +
-      change('type', this.type, type) +
-      change('xml:lang', this.lang, lang)
-    const bytes = this.#withoutChanged(to, from, id, type, lang)
-    if (added === '' && bytes === this.bytes) return this
-    const whole = added === '' ? bytes : insert(bytes, this.#nameEnd(), added)
+      change('to', this.to, to, removed) +
+      change('from', this.from, from, removed) +
+      (isIdKept ? '' : change('id', this.id, id, removed)) +
+      change('type', this.type, type, removed) +
+      change('xml:lang', this.lang, lang, removed)
+    if (added === '' && removed.length === 0) return this
+    if (removed.length > 0) return this.#rebuilt(removed, added)
+    const bytes = this.#inserted(added)
+    const shift = bytes.length - this.bytes.length
+    const idStart = isIdKept && this.#idStart > 0 ? this.#idStart + shift : 0
     const { kind, name, ns } = this
-    const shift = this.#shift + whole.length - this.bytes.length
-    return new Stanza({ kind, name, ns, to, from, id, type, lang, bytes: whole }, this.#children, shift)
+    const parts = { kind, name, ns, to, from, id, type, lang, bytes, idStart, idEnd: this.#idEnd + shift }
+    return new Stanza(parts, this.#children, this.#shift + shift)
   }
 
   /** A copy with more children (text: one or more elements that need no context but the canonical one) before the end tag. */
@@ -224,7 +244,7 @@ export class Stanza implements StanzaParts {
 
   /** The bytes as a document of their own, with xmlns='jabber:client': for WebSocket frames (RFC 7395 §3.3.3) and inside `<forwarded/>`. */
   toDocument(): Buffer {
-    return this.kind === 'other' ? this.bytes : insert(this.bytes, this.#nameEnd(), ` xmlns='${NS_CLIENT}'`)
+    return this.kind === 'other' ? this.bytes : this.#inserted(` xmlns='${NS_CLIENT}'`)
   }
 
   toString(): string {
@@ -237,27 +257,31 @@ export class Stanza implements StanzaParts {
     return element
   }
 
-  // The bytes without those attributes that are there and are to be something else.
-  #withoutChanged(to?: string, from?: string, id?: string, type?: string, lang?: string): Buffer {
-    const removed: string[] = []
-    if (this.to !== undefined && this.to !== to) removed.push('to')
-    if (this.from !== undefined && this.from !== from) removed.push('from')
-    if (this.id !== undefined && this.id !== id) removed.push('id')
-    if (this.type !== undefined && this.type !== type) removed.push('type')
-    if (this.lang !== undefined && this.lang !== lang) removed.push('xml:lang')
-    if (removed.length === 0) return this.bytes
+  // Attributes taken out of the start tag, and others written into it.
+  #rebuilt(removed: readonly string[], added: string): Stanza {
     const root = readStartTag(this.bytes, 0)
     const spans = root.attributes.filter(({ name }) => removed.includes(name))
-    return withoutSpans(this.bytes, root, spans)
+    const rest = Stanza.fromBytes(withoutSpans(this.bytes, root, spans))
+    return added === '' ? rest : Stanza.fromBytes(rest.#inserted(added))
   }
 
-  #nameEnd(): number {
-    return this.kind === 'other' ? readStartTag(this.bytes, 0).nameEnd : this.name.length + 1
+  // The bytes with a text behind the name in the start tag.
+  #inserted(text: string): Buffer {
+    const { bytes } = this
+    const isOther = this.kind === 'other'
+    const nameEnd = isOther ? readStartTag(bytes, 0).nameEnd : this.name.length + 1
+    const head = (isOther ? bytes.toString('utf8', 0, nameEnd) : `<${this.name}`) + text
+    const length = Buffer.byteLength(head)
+    const whole = Buffer.allocUnsafe(bytes.length + length - nameEnd)
+    // One copy of all, then the head over its beginning: cheaper than copying two parts.
+    whole.set(bytes, length - nameEnd)
+    whole.write(head, 0, length === head.length ? 'latin1' : 'utf8')
+    return whole
   }
 
-  #parts(): { -readonly [Key in keyof StanzaParts]: StanzaParts[Key] } {
+  #parts(): StanzaParts {
     const { kind, name, ns, to, from, id, type, lang, bytes } = this
-    return { kind, name, ns, to, from, id, type, lang, bytes }
+    return { kind, name, ns, to, from, id, type, lang, bytes, idStart: 0, idEnd: 0 }
   }
 }
 
@@ -285,7 +309,7 @@ function build(bytes: Buffer, root: StartTag, kind: StanzaKind, ns: string, defa
   const value = (name: string) => attributeOf(bytes, root.attributes, name)
   const lang = value('xml:lang')
   const header = { to: value('to'), from: value('from'), id: value('id'), type: value('type'), lang }
-  return new Stanza({ kind, name: localName(root.name), ns, ...header, bytes }, children)
+  return new Stanza({ kind, name: localName(root.name), ns, ...header, bytes, idStart: 0, idEnd: 0 }, children)
 }
 
 function index(bytes: Buffer, root: StartTag, start: number, end: number, defaultNs: string): ChildIndex {
@@ -304,16 +328,9 @@ function attributeOf(bytes: Buffer, attributes: readonly AttributeSpan[], name: 
   return found === undefined ? undefined : decodeValue(bytes, found.valueStart, found.valueEnd)
 }
 
-// The text of an attribute that is to be written, '' when it is there already or shall not be.
-function change(name: string, is: string | undefined, shall: string | undefined): string {
-  return shall === undefined || shall === is ? '' : ` ${name}='${escapeAttribute(shall)}'`
-}
-
-function insert(bytes: Buffer, at: number, text: string): Buffer {
-  const length = Buffer.byteLength(text)
-  const whole = Buffer.allocUnsafe(bytes.length + length)
-  bytes.copy(whole, 0, 0, at)
-  whole.write(text, at, length === text.length ? 'latin1' : 'utf8')
-  bytes.copy(whole, at + length, at)
-  return whole
+// The text of an attribute that is to be written, '' when it is there already or shall not be. Notes in `removed` when another value stands there.
+function change(name: string, is: string | undefined, shall: string | undefined, removed: string[]): string {
+  if (is === shall) return ''
+  if (is !== undefined) removed.push(name)
+  return shall === undefined ? '' : ` ${name}='${escapeAttribute(shall)}'`
 }

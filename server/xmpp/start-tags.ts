@@ -1,6 +1,6 @@
 /** What the scanner knows of the elements that are open: names, attributes, namespaces (XML-NAMES), and the header and children of a stanza. */
 
-import type { Buffer } from 'node:buffer'
+import { Buffer } from 'node:buffer'
 import { FramerError } from './framing-error.ts'
 import { words } from './interning.ts'
 import { decodeValue } from './markup.ts'
@@ -30,14 +30,20 @@ export const LIMITS: FramerLimits = {
 
 // Open elements: start and end of the name, prefixes in scope outside.
 const OPEN_FIELDS = 3
-// Attributes of the start tag being read: name start, name end, colon or -1, hash of the name, value start, value end, 1 when the value needs no decoding.
-const FIELDS = 7
+// Attributes of the start tag being read: name start, name end, colon or -1, value start, value end, 1 when the value needs no decoding.
+const FIELDS = 6
 const NAME_END = 1
 const NAME_COLON = 2
-const HASH = 3
-const VALUE_START = 4
-const VALUE_END = 5
-const IS_PLAIN = 6
+const VALUE_START = 3
+const VALUE_END = 4
+const IS_PLAIN = 5
+const TYPE = fourOf('type')
+const FROM = fourOf('from')
+const VERS = fourOf('vers')
+const SION = fourOf('sion')
+const LANG = fourOf('lang')
+const XMLN = fourOf('xmln')
+const XML_COLON = fourOf('xml:')
 const USUAL_ATTRIBUTES = 8
 const USUAL_DEPTH = 8
 
@@ -65,7 +71,10 @@ export class StartTags {
   xmlnsEnd = 0
   to: string | undefined
   from: string | undefined
+  /** Decoded only when it is not plain; else it stands from `idStart` to `idEnd`. */
   id: string | undefined
+  idStart = 0
+  idEnd = 0
   type: string | undefined
   lang: string | undefined
   version: string | undefined
@@ -80,7 +89,6 @@ export class StartTags {
   #colon = -1
   #pendingStart = 0
   #pendingEnd = 0
-  #pendingHash = 0
   #childDefaultNs = ''
   #childName = ''
   #childNs = ''
@@ -115,17 +123,16 @@ export class StartTags {
     this.begin()
   }
 
-  /** The name of a start tag was read. `hash` is that of an ASCII name, 0 when nobody knows whether it is one. */
-  open(start: number, end: number, colon: number, hash: number): void {
+  /** The name of a start tag was read. */
+  open(start: number, end: number, colon: number): void {
     this.#pendingStart = start
-    this.#pendingHash = hash
     this.#pendingEnd = end
     this.#colon = colon
     this.#count = 0
   }
 
   /** The name of an attribute was read. */
-  attribute(start: number, end: number, colon: number, hash: number): void {
+  attribute(start: number, end: number, colon: number): void {
     if (this.#count === this.limits.attributesPerElement) {
       throw new FramerError('policy-violation', `An element has more than ${this.#count} attributes.`)
     }
@@ -135,7 +142,6 @@ export class StartTags {
     attributes[at] = start
     attributes[at + NAME_END] = end
     attributes[at + NAME_COLON] = colon
-    attributes[at + HASH] = hash
     this.isValuePlain = true
   }
 
@@ -200,15 +206,13 @@ export class StartTags {
   }
 
   #localName(bytes: Buffer, origin: number): string {
-    const start = origin + this.#pendingStart
-    const end = origin + this.#pendingEnd
-    if (this.#colon >= 0) return words.text(bytes, origin + this.#colon + 1, end)
-    return this.#pendingHash === 0 ? words.text(bytes, start, end) : words.hashed(bytes, start, end, this.#pendingHash)
+    const start = this.#colon < 0 ? this.#pendingStart : this.#colon + 1
+    return this.#word(bytes, origin, start, this.#pendingEnd)
   }
 
   #clearHeader(): void {
     this.to = this.from = this.id = this.type = this.lang = this.version = undefined
-    this.xmlnsStart = this.xmlnsEnd = 0
+    this.xmlnsStart = this.xmlnsEnd = this.idStart = this.idEnd = 0
   }
 
   // Returns the default namespace that the tag declares; its string only where somebody will ask for it (levels 1 and 2).
@@ -221,15 +225,15 @@ export class StartTags {
       const length = (this.#attributes[at + NAME_END] as number) - start
       const colon = this.#attributes[at + NAME_COLON] as number
       if (colon < 0) {
-        if (length === 5 && is(bytes, origin + start, 'xmlns')) {
+        if (length === 5 && isXmlns(bytes, origin + start)) {
           declaredNs = this.#declareDefault(bytes, origin, at)
         } else if (this.depth === 1) {
           this.#readHeader(bytes, origin, at, length)
         }
-      } else if (colon - start === 5 && is(bytes, origin + start, 'xmlns')) {
+      } else if (colon - start === 5 && isXmlns(bytes, origin + start)) {
         this.#declare(bytes, origin, at)
-      } else if (colon - start === 3 && is(bytes, origin + start, 'xml')) {
-        if (this.depth === 1 && length === 8 && is(bytes, origin + start, 'xml:lang'))
+      } else if (colon - start === 3 && fourBytes(bytes, origin + start) === XML_COLON) {
+        if (this.depth === 1 && length === 8 && fourBytes(bytes, origin + start + 4) === LANG)
           this.lang = this.#text(bytes, origin, at)
       } else {
         prefixed++
@@ -242,13 +246,25 @@ export class StartTags {
   #readHeader(bytes: Buffer, origin: number, at: number, length: number): void {
     const start = origin + (this.#attributes[at] as number)
     if (length === 2) {
-      if (is(bytes, start, 'to')) this.to = this.#text(bytes, origin, at)
-      else if (is(bytes, start, 'id')) this.id = this.#text(bytes, origin, at, false)
+      const first = bytes[start]
+      const second = bytes[start + 1]
+      if (first === 0x74 && second === 0x6f) this.to = this.#text(bytes, origin, at)
+      else if (first === 0x69 && second === 0x64) this.#readId(bytes, origin, at)
     } else if (length === 4) {
-      if (is(bytes, start, 'type')) this.type = this.#text(bytes, origin, at)
-      else if (is(bytes, start, 'from')) this.from = this.#text(bytes, origin, at)
-    } else if (length === 7 && is(bytes, start, 'version')) {
+      const name = fourBytes(bytes, start)
+      if (name === TYPE) this.type = this.#text(bytes, origin, at)
+      else if (name === FROM) this.from = this.#text(bytes, origin, at)
+    } else if (length === 7 && fourBytes(bytes, start) === VERS && fourBytes(bytes, start + 3) === SION) {
       this.version = this.#text(bytes, origin, at)
+    }
+  }
+
+  #readId(bytes: Buffer, origin: number, at: number): void {
+    if (this.#attributes[at + IS_PLAIN] === 0) {
+      this.id = this.#text(bytes, origin, at)
+    } else {
+      this.idStart = this.#attributes[at + VALUE_START] as number
+      this.idEnd = this.#attributes[at + VALUE_END] as number
     }
   }
 
@@ -292,13 +308,12 @@ export class StartTags {
   #proveUnique(bytes: Buffer, origin: number): void {
     const attributes = this.#attributes
     for (let one = FIELDS; one < this.#count * FIELDS; one += FIELDS) {
+      const start = attributes[one] as number
+      const length = (attributes[one + NAME_END] as number) - start
       for (let other = 0; other < one; other += FIELDS) {
-        if (
-          attributes[one + HASH] === attributes[other + HASH] &&
-          this.#name(bytes, origin, one) === this.#name(bytes, origin, other)
-        ) {
-          throw twice()
-        }
+        const otherStart = attributes[other] as number
+        if ((attributes[other + NAME_END] as number) - otherStart !== length) continue
+        if (isSame(bytes, origin + start, origin + otherStart, length)) throw twice()
       }
     }
   }
@@ -331,12 +346,10 @@ export class StartTags {
     )
   }
 
-  // `isCommon`: whether the same value will come again, as ids do not.
-  #text(bytes: Buffer, origin: number, at: number, isCommon = true): string {
+  #text(bytes: Buffer, origin: number, at: number): string {
     const start = origin + (this.#attributes[at + VALUE_START] as number)
     const end = origin + (this.#attributes[at + VALUE_END] as number)
-    if (this.#attributes[at + IS_PLAIN] === 0) return decodeValue(bytes, start, end)
-    return isCommon ? words.word(bytes, start, end) : bytes.toString('latin1', start, end)
+    return this.#attributes[at + IS_PLAIN] === 0 ? decodeValue(bytes, start, end) : words.word(bytes, start, end)
   }
 
   #word(bytes: Buffer, origin: number, start: number, end: number): string {
@@ -344,9 +357,27 @@ export class StartTags {
   }
 }
 
-function is(bytes: Buffer, at: number, word: string): boolean {
-  for (let index = 0; index < word.length; index++) {
-    if (bytes[at + index] !== word.charCodeAt(index)) return false
+function isXmlns(bytes: Buffer, at: number): boolean {
+  return fourBytes(bytes, at) === XMLN && bytes[at + 4] === 0x73
+}
+
+// Four bytes as one number, to be compared with 'type' and its like: a loop over the characters costs more than the rest of the attribute.
+function fourBytes(bytes: Buffer, at: number): number {
+  return (
+    ((bytes[at] as number) << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number)
+  )
+}
+
+function fourOf(word: string): number {
+  return Buffer.from(word, 'latin1').readInt32BE()
+}
+
+function isSame(bytes: Buffer, one: number, other: number, length: number): boolean {
+  for (let index = 0; index < length; index++) {
+    if (bytes[one + index] !== bytes[other + index]) return false
   }
   return true
 }
