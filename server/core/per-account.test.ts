@@ -1,0 +1,61 @@
+import { expect, test } from 'vitest'
+import { PerAccount } from './per-account.ts'
+
+function counting(capacity = 100, pinned: string[] = []) {
+  const loaded: string[] = []
+  const values = new PerAccount({
+    capacity,
+    isPinned: username => pinned.includes(username),
+    load: async username => {
+      loaded.push(username)
+      return `${username} ${loaded.length}`
+    },
+  })
+  return { values, loaded }
+}
+
+test('a value is loaded once, then answered at once', async () => {
+  const { values, loaded } = counting()
+  const [a, b] = await Promise.all([values.get('romeo'), values.get('romeo')])
+  expect([a, b]).toEqual(['romeo 1', 'romeo 1'])
+  expect(values.get('romeo')).toBe('romeo 1')
+  expect(loaded).toEqual(['romeo'])
+})
+
+test('a change while it is being loaded wins over what the load brings', async () => {
+  const { values } = counting()
+  const loading = values.get('romeo')
+  values.set('romeo', 'newer')
+  expect(await loading).toBe('romeo 1')
+  expect(values.get('romeo')).toBe('newer')
+})
+
+test('a value dropped while it is being loaded is loaded again', async () => {
+  const { values, loaded } = counting()
+  const loading = values.get('romeo')
+  values.drop('romeo')
+  await loading
+  expect(values.peek('romeo')).toBeUndefined()
+  await values.get('romeo')
+  expect(loaded).toEqual(['romeo', 'romeo'])
+})
+
+test('a failure is passed on and not remembered', async () => {
+  let isAway = true
+  const values = new PerAccount({
+    isPinned: () => false,
+    load: async () => {
+      if (isAway) throw new Error('away')
+      return 'here'
+    },
+  })
+  await expect(values.get('romeo')).rejects.toThrow('away')
+  isAway = false
+  expect(await values.get('romeo')).toBe('here')
+})
+
+test('above its capacity the oldest goes, but never one with a session', async () => {
+  const { values } = counting(3, ['pinned'])
+  for (const username of ['pinned', 'a', 'b', 'c', 'd']) await values.get(username)
+  expect(['pinned', 'a', 'b', 'c', 'd'].filter(username => values.peek(username))).toEqual(['pinned', 'c', 'd'])
+})
