@@ -98,6 +98,8 @@ export async function logIn(
     await client.connect()
     await client.rosterGet()
     await client.sendPresence()
+    // The server shows us our own presence when it has taken it in: from now on we are reachable.
+    await client.next(({ name, attrs }) => name === 'presence' && attrs.from === client.jid)
   } catch (error) {
     await client.close()
     throw error

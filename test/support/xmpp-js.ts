@@ -4,6 +4,7 @@ import { type Client, client, xml } from '@xmpp/client'
 import { type Element, parse } from 'ltx'
 import type { ArchivedMessage, Contact, LibraryClient, Login, PresenceOptions } from './library.ts'
 import { webSocketUrl } from './library.ts'
+import { withTimeout } from './timeout.ts'
 
 const archive = 'urn:xmpp:mam:2'
 
@@ -35,8 +36,18 @@ export class XmppJsClient implements LibraryClient {
     return String(this.#client.jid)
   }
 
+  /**
+   * The library says "online" a moment before it has switched stream management on, and miscounts what the server sends in the
+   * same moment: it must not be given anything to receive until then.
+   */
   async connect(): Promise<void> {
+    const managed = new Promise<void>(resolve => {
+      this.#client.on('nonza', (element: Element) => {
+        if (element.is('enabled', 'urn:xmpp:sm:3')) resolve()
+      })
+    })
     await this.#client.start()
+    await withTimeout(managed, 10_000, () => 'the server did not enable stream management')
   }
 
   async send(text: string): Promise<void> {
