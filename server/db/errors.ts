@@ -41,6 +41,11 @@ export class DatabaseFault extends Error {
   }
 }
 
+/** The embedded database cannot be made or started; the message is a sentence for the admin. */
+export class EmbeddedFault extends Error {
+  override readonly name = 'EmbeddedFault'
+}
+
 /** SQLSTATE classes and codes that mean "not now" (PostgreSQL manual, appendix A). */
 const awayByState: Record<string, AwayReason> = {
   '57P01': 'lost', // admin_shutdown

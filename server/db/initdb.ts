@@ -6,6 +6,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { syncFolder, writeDurably } from '../durable-file.ts'
 import { type Binaries, versionOf } from './binaries.ts'
+import { EmbeddedFault } from './errors.ts'
 import type { OsUser } from './os-user.ts'
 import { folderName, runOptions } from './postmaster.ts'
 
@@ -32,7 +33,7 @@ export function databaseFolder(dataDir: string): string {
  * Makes PostgreSQL's data folder when there is none. It is built beside its place and moved there when complete, so a first start that was
  * interrupted leaves nothing that the next one could take for a database.
  * @returns the passwords, and whether the folder is new
- * @throws Error with a sentence when the folder is of another PostgreSQL generation or its passwords are gone
+ * @throws EmbeddedFault with a sentence when the folder is of another PostgreSQL generation or its passwords are gone
  */
 export async function makeData(options: MakeDataOptions): Promise<{ passwords: Passwords; isNew: boolean }> {
   const folder = databaseFolder(options.dataDir)
@@ -41,7 +42,7 @@ export async function makeData(options: MakeDataOptions): Promise<{ passwords: P
   if (await exists(folder)) {
     await refuseOtherGeneration(folder, options.binaries)
     if (known) return { passwords: known, isNew: false }
-    throw new Error(
+    throw new EmbeddedFault(
       `The file ${passwordFile} with the passwords of the embedded database is missing: put it back from a backup of this data folder.`,
     )
   }
@@ -84,7 +85,7 @@ async function runInitdb(staging: string, password: string, options: MakeDataOpt
     await promisify(execFile)(binaries.initdb, args, { ...runOptions(data, user), timeout: 300_000, signal })
   } catch (cause) {
     const words = (cause as { stderr?: string }).stderr?.trim().split('\n').slice(-2).join(' ') || String(cause)
-    throw new Error(`The embedded database could not be made in ${options.dataDir}: ${words}`, { cause })
+    throw new EmbeddedFault(`The embedded database could not be made in ${options.dataDir}: ${words}`, { cause })
   }
 }
 
@@ -92,7 +93,7 @@ async function refuseOtherGeneration(folder: string, binaries: Binaries): Promis
   const data = (await readFile(path.join(folder, 'PG_VERSION'), 'utf8')).trim()
   const program = (await versionOf(binaries)).split('.', 1)[0]
   if (program === data) return
-  throw new Error(
+  throw new EmbeddedFault(
     `The database in ${folder} was made by PostgreSQL ${data}, but this Lanthorn brings PostgreSQL ${program}: start the Lanthorn that made it, make a backup there, and restore it here.`,
   )
 }

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { lchown, readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { EmbeddedFault } from './errors.ts'
 
 export interface OsUser {
   name: string
@@ -32,7 +33,7 @@ const makers: [string, string[]][] = [
 
 /**
  * The user to run PostgreSQL as: undefined (ourselves) when we are not root, else `lanthorn-db`, made when missing.
- * @throws Error with a sentence when the user cannot be made
+ * @throws EmbeddedFault with a sentence when the user cannot be made
  */
 export async function databaseUser(): Promise<OsUser | undefined> {
   if (process.getuid?.() !== 0) return undefined
@@ -49,7 +50,7 @@ export async function databaseUser(): Promise<OsUser | undefined> {
   }
   const made = (await lookUp(userName)) ?? (await lookUp('postgres'))
   if (made) return made
-  throw new Error(
+  throw new EmbeddedFault(
     `PostgreSQL does not run as root, and the user "${userName}" could not be made: add it (useradd --system ${userName}), start Lanthorn as an ordinary user, or name an outside database.`,
   )
 }

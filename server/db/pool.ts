@@ -3,6 +3,7 @@
 import pg from 'pg'
 import type { Logger } from 'pino'
 import { away, classify, DatabaseAway, DatabaseFault } from './errors.ts'
+import { farewell, probe } from './probe.ts'
 import {
   type CallOptions,
   clientConfig,
@@ -14,6 +15,7 @@ import {
   type SessionLimits,
   within,
 } from './session.ts'
+import { transact } from './transaction.ts'
 import { type Connection, placeOf } from './url.ts'
 
 export { DatabaseAway, DatabaseFault } from './errors.ts'
@@ -162,7 +164,7 @@ export class Database implements Queryable, AsyncDisposable {
       throw error
     } finally {
       this.#directs.delete(client)
-      await this.#farewell(client)
+      await farewell(client)
     }
   }
 
@@ -273,16 +275,6 @@ export class Database implements Queryable, AsyncDisposable {
     }
   }
 
-  /** Says goodbye for at most a second, then cuts. */
-  async #farewell(client: pg.Client): Promise<void> {
-    try {
-      await within(client.end(), 1_000, () => away('timeout', this.place))
-    } catch {
-      // A server that does not hear the goodbye loses the connection all the same.
-      cut(client)
-    }
-  }
-
   /** Something went wrong: find out whether it was the one statement or the whole database. */
   #suspect(): void {
     if (!this.#closing && !this.#probing && !this.#probeTimer) void this.#probe()
@@ -300,7 +292,11 @@ export class Database implements Queryable, AsyncDisposable {
     clearTimeout(this.#probeTimer)
     this.#probeTimer = undefined
     this.#moveWhenChanged()
-    const fault = await this.#try()
+    const { fault, plain } = await probe(this.#connection, this.#limits, this.#plain)
+    if (plain !== this.#plain) {
+      this.#plain = plain
+      this.#replacePool()
+    }
     if (this.#closing) return fault
     this.#lastFault = fault
     if (fault) {
@@ -309,27 +305,6 @@ export class Database implements Queryable, AsyncDisposable {
     }
     if ((fault ? 'away' : 'up') !== this.#state) this.#turn(fault)
     return fault
-  }
-
-  /** Opens one connection and asks it something, with the connecting time limit for both together. */
-  async #try(): Promise<DatabaseAway | undefined> {
-    const client = new pg.Client(clientConfig(this.#connection, this.#limits, this.#plain))
-    client.on('error', () => undefined) // the two calls below report it
-    try {
-      const asked = client.connect().then(() => client.query('SELECT 1'))
-      await within(asked, this.#limits.connectTimeoutMs, () => away('timeout', this.place))
-      void this.#farewell(client)
-      return undefined
-    } catch (error) {
-      cut(client)
-      if (!this.#plain && this.#connection.tls === 'prefer' && /does not support SSL/.test(String(error))) {
-        this.#plain = true
-        this.#replacePool()
-        return this.#try()
-      }
-      const known = classify(error, this.place, 'connect')
-      return known instanceof DatabaseAway ? known : away('refused', this.place, { cause: known })
-    }
   }
 
   #turn(fault: DatabaseAway | undefined): void {
@@ -356,36 +331,5 @@ export class Database implements Queryable, AsyncDisposable {
     this.#pool = this.#makePool()
     old.end().catch(() => undefined) // a pool without a server cannot say goodbye; its sockets are cut below
     for (const client of clients) cut(client)
-  }
-}
-
-/** One run of a transaction on a session; `work` as a whole has `limitMs`. */
-async function transact<T>(
-  session: Session,
-  options: { begin: string; limitMs: number },
-  work: (transaction: Queryable) => Promise<T>,
-): Promise<T> {
-  await session.run(options.begin)
-  let result: T
-  try {
-    result = await within(work(session), options.limitMs, () => session.giveUp())
-  } catch (error) {
-    await rollBack(session)
-    throw error
-  }
-  const { command } = await session.run('COMMIT')
-  // COMMIT of a transaction in which a statement failed answers ROLLBACK and no error: nothing was written.
-  if (command === 'ROLLBACK')
-    throw new DatabaseFault('25P02', 'a statement of this transaction failed, so nothing was written')
-  return result
-}
-
-async function rollBack(session: Session): Promise<void> {
-  if (session.broken) return
-  try {
-    await session.run('ROLLBACK')
-  } catch (error) {
-    // The connection broke as well: PostgreSQL rolls back by itself, and what `work` threw is the news.
-    session.giveUp(error)
   }
 }

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { Logger } from 'pino'
 import type { Binaries } from './binaries.ts'
+import { EmbeddedFault } from './errors.ts'
 import type { OsUser } from './os-user.ts'
 
 export interface PostmasterOptions {
@@ -54,7 +55,7 @@ export function runOptions(folder: string, user: OsUser | undefined) {
   }
 }
 
-/** Starts PostgreSQL and waits until it takes connections. @throws Error with its last words when it does not. */
+/** Starts PostgreSQL and waits until it takes connections. @throws EmbeddedFault with its last words when it does not. */
 export async function startPostmaster(options: PostmasterOptions): Promise<Postmaster> {
   const child = spawn(
     options.binaries.postgres,
@@ -93,7 +94,7 @@ export async function startPostmaster(options: PostmasterOptions): Promise<Postm
   const { pid } = child
   if (outcome === true && pid !== undefined) return { pid, exited, stop: () => stopChild(child, exited, options) }
   await stopChild(child, exited, options)
-  throw new Error(`PostgreSQL did not start (${outcome}).`)
+  throw new EmbeddedFault(`PostgreSQL did not start (${outcome}).`)
 }
 
 function readLines(child: ChildProcess, take: (line: string) => void): void {
@@ -165,7 +166,7 @@ export async function clearLeftover(
   for (const [signal, limitMs] of stopSteps) {
     if (await goneAfter(pid, signal, limitMs)) return true
   }
-  throw new Error(
+  throw new EmbeddedFault(
     `A PostgreSQL of an earlier run (process ${pid}) does not stop: end it by hand or restart this computer.`,
   )
 }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import pg from 'pg'
 import { away, classify, DatabaseFault } from './errors.ts'
-import { type Connection, placeOf } from './url.ts'
+import { type Connection, DatabaseUrlFault, placeOf } from './url.ts'
 
 export type Row = Record<string, unknown>
 
@@ -57,6 +57,7 @@ const types: pg.CustomTypesConfig = {
 
 /**
  * What `pg` needs to open this connection.
+ * @throws DatabaseUrlFault when the authority's file cannot be read
  * @param plain true when the server said that it has no TLS and the mode allows to do without
  */
 export function clientConfig(connection: Connection, limits: SessionLimits, plain = false): pg.ClientConfig {
@@ -76,10 +77,18 @@ export function clientConfig(connection: Connection, limits: SessionLimits, plai
     ssl: wantsTls
       ? {
           rejectUnauthorized: connection.tls === 'verify-full',
-          ...(connection.authorityFile ? { ca: readFileSync(connection.authorityFile, 'utf8') } : {}),
+          ...(connection.authorityFile ? { ca: readAuthority(connection.authorityFile) } : {}),
           ...(net.isIP(connection.host) ? {} : { servername: connection.host }),
         }
       : false,
+  }
+}
+
+function readAuthority(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new DatabaseUrlFault(`The file ${file} (sslrootcert in the database URL) cannot be read: ${error}.`)
   }
 }
 

@@ -6,8 +6,6 @@ import tls from 'node:tls'
 import type { CertifiedKey } from './ca.ts'
 import { CertificateFault, checkPair, endPointHash, warningsAbout } from './certificate.ts'
 
-export { CertificateFault } from './certificate.ts'
-
 /** Where certificate and key come from: PEM files of the admin, or what the office's authority made. */
 export type CertificateSource =
   | { kind: 'files'; certificate: string; key: string }
