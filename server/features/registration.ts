@@ -4,11 +4,9 @@ import { AccountRefused } from '../core/accounts.ts'
 import { feature } from '../core/feature.ts'
 import type { IqRequest } from '../core/iq.ts'
 import type { Session } from '../core/session.ts'
-import { hasFrom, hasTo } from '../core/subscription-states.ts'
 import { xml } from '../xmpp/element.ts'
 import { stanzaError } from '../xmpp/errors.ts'
 import { NS_REGISTER } from '../xmpp/namespaces.ts'
-import { buildStanza } from '../xmpp/stanza.ts'
 
 export default feature({
   name: 'registration',
@@ -78,16 +76,6 @@ export default feature({
       // XEP-0077 §3.2, table 1: <remove/> stands alone.
       if (children.length > 1) throw stanzaError('bad-request', 'Nothing else may stand beside <remove/>.')
       return removeAccount(username)
-    })
-    // XEP-0077 §3.2: whoever leaves also ends all subscriptions; this is so however the account was removed.
-    server.on('account:removed', 'filter', async ({ username }) => {
-      const roster = await server.rosters.get(username)
-      const from = `${username}@${server.domain}`
-      for (const { jid, subscription, isAsking } of [...roster.items.values()]) {
-        if (hasTo(subscription) || isAsking)
-          server.route(buildStanza('presence', { type: 'unsubscribe', from, to: jid }))
-        if (hasFrom(subscription)) server.route(buildStanza('presence', { type: 'unsubscribed', from, to: jid }))
-      }
     })
   },
 })
