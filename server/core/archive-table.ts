@@ -29,27 +29,38 @@ export const archiveMigrations: readonly string[] = [
 ]
 
 /**
- * Writes a group of rows and marks others as taken: one statement, one commit. Safe to repeat.
+ * Writes a group of rows, marks others as taken, and notes of others to which stream they were given and its count there: one statement, one
+ * commit. Safe to repeat. No row may stand in both `taken` and `given`.
  * @throws DatabaseAway, DatabaseFault
  */
-export async function insertRows(db: Database, rows: readonly KeptRow[], taken: readonly KeptRow[]): Promise<void> {
-  if (rows.length === 0) {
-    await db.exec('UPDATE archive SET pending = false WHERE id = ANY($1::uuid[]) AND pending', [ids(taken)])
-    return
+export async function insertRows(
+  db: Database,
+  rows: readonly KeptRow[],
+  taken: readonly KeptRow[],
+  given: readonly KeptRow[] = [],
+): Promise<void> {
+  const values: unknown[] = rows.length > 0 ? columns(rows) : []
+  const next = (value: unknown): string => `$${values.push(value)}`
+  const changes: string[] = []
+  if (taken.length > 0) {
+    changes.push(
+      `taken AS (UPDATE archive SET pending = false WHERE id = ANY(${next(ids(taken))}::uuid[]) AND pending)`,
+    )
+  }
+  if (given.length > 0) {
+    changes.push(`given AS (
+       UPDATE archive SET out_stream = sent.stream, out_count = sent.count
+       FROM unnest(${next(ids(given))}::uuid[], ${next(given.map(row => row.outStream))}::text[],
+                   ${next(given.map(row => row.outCount))}::bigint[]) AS sent (id, stream, count)
+       WHERE archive.id = sent.id AND pending)`)
   }
   const insert = `INSERT INTO archive (id, sender, receiver, from_jid, to_jid, stanza, in_sender, in_receiver, pending,
                           in_stream, in_count, out_stream, out_count)
      SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
                           $8::boolean[], $9::boolean[], $10::text[], $11::bigint[], $12::text[], $13::bigint[])
      ON CONFLICT (id) DO NOTHING`
-  const values = columns(rows)
-  if (taken.length === 0) await db.exec(insert, values)
-  else {
-    await db.exec(
-      `WITH taken AS (UPDATE archive SET pending = false WHERE id = ANY($14::uuid[]) AND pending) ${insert}`,
-      [...values, ids(taken)],
-    )
-  }
+  const all = changes.length > 0 ? `WITH ${changes.join(', ')} ` : ''
+  await db.exec(all + (rows.length > 0 ? insert : 'SELECT 1'), values)
 }
 
 const ids = (rows: readonly KeptRow[]): string[] => rows.map(row => row.id)

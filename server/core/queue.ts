@@ -42,9 +42,11 @@ export class KeptRow {
   isPending: boolean
   /** Sessions that have it in their unacknowledged queue. */
   holders = 0
-  /** The first session with stream management it was given to, and its count there. */
+  /** The session with stream management it was given to, the first one until it is committed, and its count there. */
   outStream: string | undefined
   outCount: number | undefined
+  /** What the first try to write it said: a try that seemed to fail may have been carried out. */
+  written: { readonly isPending: boolean; readonly outStream: string | undefined } | undefined
   readonly #queue: ArchiveQueue
 
   constructor(queue: ArchiveQueue, id: string, input: RowInput, streamCount: number | undefined) {
@@ -63,9 +65,11 @@ export class KeptRow {
   /** A session with stream management took it; its client has not acknowledged yet. */
   heldBy(stream: string, count: number): void {
     this.held()
-    if (this.outStream !== undefined || this.state === 'committed') return
+    const isCommitted = this.state === 'committed'
+    if (this.outStream !== undefined && !isCommitted) return
     this.outStream = stream
     this.outCount = count
+    if (isCommitted) this.#queue.markGiven(this)
   }
 
   /** A session has it and will send it, or has sent it and waits. */
@@ -122,6 +126,7 @@ export class ArchiveQueue {
   readonly #limits: QueueLimits
   #waiting: KeptRow[] = []
   #taken: KeptRow[] = []
+  #given: KeptRow[] = []
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
@@ -177,6 +182,12 @@ export class ArchiveQueue {
     if (row.state !== 'committed') return
     this.#taken.push(row)
     this.forgetIfDone(row)
+    this.#schedule()
+  }
+
+  /** A committed row was given to a session; the next group writes down to which: after a crash its client tells what it has. */
+  markGiven(row: KeptRow): void {
+    this.#given.push(row)
     this.#schedule()
   }
 
@@ -248,7 +259,7 @@ export class ArchiveQueue {
     const isDone = await this.flushed(waitMs)
     this.#isClosed = true
     clearTimeout(this.#timer)
-    if (this.#taken.length > 0 && isDone) {
+    if (this.#hasChanges && isDone) {
       this.#flushNow()
       await this.#writing
     }
@@ -264,54 +275,78 @@ export class ArchiveQueue {
   #flushNow(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    if (this.#writing || (this.#waiting.length === 0 && this.#taken.length === 0)) return
+    if (this.#writing || (this.#waiting.length === 0 && !this.#hasChanges)) return
     this.#writing = this.#writeGroup().finally(() => {
       this.#writing = undefined
-      if (this.#waiting.length > 0 || this.#taken.length > 0) this.#schedule()
+      if (this.#waiting.length > 0 || this.#hasChanges) this.#schedule()
     })
+  }
+
+  /** Whether committed rows have changed since. */
+  get #hasChanges(): boolean {
+    return this.#taken.length > 0 || this.#given.length > 0
   }
 
   async #writeGroup(): Promise<void> {
     const group = this.#waiting.slice(0, this.#limits.groupRows)
     const taken = this.#taken.slice(0, this.#limits.groupRows * 4)
-    const pendingAtWrite = group.map(row => row.isPending)
-    const isWritten = await this.#write(group, taken)
+    const given = this.#given.slice(0, this.#limits.groupRows * 4)
+    for (const row of group) row.written ??= { isPending: row.isPending, outStream: row.outStream }
+    const isWritten = await this.#write(
+      group,
+      taken,
+      given.filter(row => row.isPending),
+    )
     if (!isWritten) return
     this.#waiting = this.#waiting.slice(group.length)
     this.#taken = this.#taken.slice(taken.length)
-    for (const [index, row] of group.entries()) {
+    this.#given = this.#given.slice(given.length)
+    for (const row of group) {
       if (row.state === 'queued') row.state = 'committed'
-      // Taken while the group was being written: it stands there as pending.
-      if (pendingAtWrite[index] && !row.isPending) this.#taken.push(row)
+      // What changed since it was first written down: the table may hold the former.
+      if (row.written?.isPending && !row.isPending) this.#taken.push(row)
+      else if (row.written?.outStream !== row.outStream) this.#given.push(row)
     }
     this.#settled(group)
   }
 
   /** @returns false when the database is away: the same group is tried again */
-  async #write(group: KeptRow[], taken: KeptRow[]): Promise<boolean> {
+  async #write(group: readonly KeptRow[], taken: readonly KeptRow[], given: readonly KeptRow[]): Promise<boolean> {
     try {
-      await insertRows(this.#db, group, taken)
+      await insertRows(this.#db, group, taken, given)
       this.#failures = 0
       this.committed += group.length
       return true
     } catch (error) {
-      if (error instanceof DatabaseFault && isAboutTheRows(error.code)) {
-        if (group.length > 1) {
-          for (const row of group) await this.#write([row], [])
-          return true
-        }
-        const row = group[0]
-        if (!row) throw error
-        row.state = 'refused'
-        this.#log.error({ err: error, id: row.id }, 'the database refused a message')
-        this.onRefused?.(row)
-        return true
-      }
+      if (error instanceof DatabaseFault && isAboutTheRows(error.code))
+        return this.#writeApart(group, taken, given, error)
       const wait = retryMs[Math.min(this.#failures++, retryMs.length - 1)] ?? 1_000
       if (this.#failures === 1) this.#log.warn({ err: error }, 'messages wait for the database')
       await pause(wait)
       return false
     }
+  }
+
+  /** One row of a group is at fault: each is written alone, so that only that one is refused. */
+  async #writeApart(
+    group: readonly KeptRow[],
+    taken: readonly KeptRow[],
+    given: readonly KeptRow[],
+    fault: DatabaseFault,
+  ): Promise<boolean> {
+    const [first, ...others] = group
+    if (!first) throw fault
+    if (others.length === 0 && taken.length === 0 && given.length === 0) {
+      first.state = 'refused'
+      this.#log.error({ err: fault, id: first.id }, 'the database refused a message')
+      this.onRefused?.(first)
+      return true
+    }
+    if (taken.length + given.length > 0 && !(await this.#write([], taken, given))) return false
+    for (const row of group) {
+      if (row.state === 'queued' && !(await this.#write([row], [], []))) return false
+    }
+    return true
   }
 
   #settled(group: readonly KeptRow[]): void {
