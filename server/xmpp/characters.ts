@@ -113,7 +113,7 @@ export function isCharacter(codePoint: number): boolean {
 }
 
 /** XML 1.0 §2.3: NameStartChar without the colon. */
-export function isNameStart(codePoint: number): boolean {
+function isNameStart(codePoint: number): boolean {
   if (codePoint < 0x80) return nameClass[codePoint] === NAME_START
   return (
     (codePoint >= 0xc0 && codePoint <= 0x2ff && codePoint !== 0xd7 && codePoint !== 0xf7) ||
@@ -127,6 +127,13 @@ export function isNameStart(codePoint: number): boolean {
     (codePoint >= 0xfdf0 && codePoint <= 0xfffd) ||
     (codePoint >= 0x10000 && codePoint <= 0xeffff)
   )
+}
+
+/** Whether a name may begin with the character at this offset; wide ones have been proved by sequenceLength. */
+export function isNameStartAt(bytes: Uint8Array, position: number, end: number): boolean {
+  const byte = bytes[position] as number
+  if (byte < 0x80) return nameClass[byte] === NAME_START
+  return isNameStart(codePointAt(bytes, position, sequenceLength(bytes, position, end)))
 }
 
 /** XML 1.0 §2.3: NameChar without the colon. */

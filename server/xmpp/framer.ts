@@ -1,13 +1,13 @@
 /** Cuts a byte stream into stanzas and proves each well-formed while it arrives: RFC 6120 §4 and §11 over TCP, RFC 7395 §3.3 over WebSocket. */
 
 import { Buffer } from 'node:buffer'
+import { Arrivals } from './arrivals.ts'
+import { canonicalStanza } from './canonical.ts'
 import { GREATER_THAN, isBlank, LESS_THAN, QUESTION, SLASH } from './characters.ts'
-import { escapeAttribute } from './element.ts'
 import { FramerError } from './framing-error.ts'
-import { readStartTag, withoutSpans } from './markup.ts'
-import { NS_CLIENT, NS_FRAMING } from './namespaces.ts'
+import { NS_FRAMING } from './namespaces.ts'
 import { Scanner } from './scanner.ts'
-import { isContentNamespace, kindOf, Stanza } from './stanza.ts'
+import type { Stanza } from './stanza.ts'
 import { type FramerLimits, LIMITS, StartTags } from './start-tags.ts'
 import { declarationLength } from './xml-declaration.ts'
 
@@ -53,8 +53,6 @@ type Phase = 'prolog' | 'root' | 'header' | 'between' | 'element' | 'end-tag' | 
 
 const PREFIXES_OF_HEADER_MAX = 16
 const BUFFERED_BYTES_MAX = 1_048_576
-const CAPACITY_MIN = 256
-const EMPTY = Buffer.alloc(0)
 
 /**
  * One connection's framer. `push` what arrived; each open, stanza and close is handed to `emit` at once and in order. `pause` (from inside `emit` or later)
@@ -65,15 +63,12 @@ export class Framer {
   readonly #scanner: Scanner
   readonly #tags: StartTags
   #phase: Phase = 'prolog'
-  #bytes: Buffer = EMPTY
-  // Bytes before #position are done with; those from #origin on belong to the element being read.
-  #position = 0
+  readonly #arrivals = new Arrivals()
+  // Where the element being read begins.
   #origin = 0
-  #length = 0
-  #isOwn = false
   #isPaused = false
   #isBusy = false
-  #endTag: Buffer = EMPTY
+  #endTag = Buffer.alloc(0)
   #matched = 0
   #waiting: Buffer[] = []
 
@@ -85,7 +80,7 @@ export class Framer {
 
   /** Bytes that arrived and are not part of an event that was emitted: an unfinished stanza, and everything behind a pause. */
   get buffered(): number {
-    return this.#length - this.#start() + this.#waiting.reduce((sum, document) => sum + document.length, 0)
+    return this.#arrivals.length - this.#start() + this.#waiting.reduce((sum, document) => sum + document.length, 0)
   }
 
   get isPaused(): boolean {
@@ -104,8 +99,8 @@ export class Framer {
   push(chunk: Buffer, emit: Emit): void {
     if (this.#phase === 'closed' || chunk.length === 0) return
     if (this.#mode === 'document' && (this.#isPaused || this.#isBusy)) this.#waiting.push(chunk)
-    else if (this.#length === this.#start()) this.#take(chunk)
-    else this.#append(chunk)
+    else if (this.#arrivals.length === this.#start()) this.#arrivals.take(chunk)
+    else this.#origin -= this.#arrivals.append(chunk, this.#start())
     if ((this.#isPaused || this.#isBusy) && this.buffered > BUFFERED_BYTES_MAX) {
       throw this.#fail(new FramerError('policy-violation', 'Too much was sent while the stream was busy.'))
     }
@@ -130,10 +125,10 @@ export class Framer {
   reset(options: { readonly keepBuffered?: boolean } = {}): number {
     this.#phase = 'prolog'
     this.#tags.reset()
-    if (options.keepBuffered === true) return 0
-    const dropped = this.buffered
-    this.#take(EMPTY)
-    this.#waiting = []
+    const dropped = options.keepBuffered === true ? 0 : this.buffered
+    // Behind the element of a WebSocket message there is nothing to keep.
+    if (options.keepBuffered !== true || this.#mode === 'document') this.#arrivals.clear()
+    if (options.keepBuffered !== true) this.#waiting = []
     return dropped
   }
 
@@ -142,18 +137,23 @@ export class Framer {
     this.#isBusy = true
     try {
       for (;;) {
-        while (!this.#isPaused && this.#position < this.#length && this.#advance(emit));
+        this.#read(emit)
         if (this.#mode === 'document' && !this.#isPaused) this.#endDocument()
         const next = this.#isPaused ? undefined : this.#waiting.shift()
         if (next === undefined) break
-        this.#take(next)
+        this.#arrivals.take(next)
       }
-      this.#settle()
+      this.#origin -= this.#arrivals.settle(this.#start())
     } catch (error) {
       throw error instanceof FramerError ? this.#fail(error) : error
     } finally {
       this.#isBusy = false
     }
+  }
+
+  #read(emit: Emit): void {
+    let goesOn = true
+    while (goesOn && !this.#isPaused && this.#arrivals.position < this.#arrivals.length) goesOn = this.#advance(emit)
   }
 
   // One step; returns false when more bytes are needed.
@@ -170,7 +170,7 @@ export class Framer {
       case 'end-tag':
         return this.#readEndTag(emit)
       default:
-        this.#position = this.#length
+        this.#arrivals.position = this.#arrivals.length
         return false
     }
   }
@@ -178,13 +178,13 @@ export class Framer {
   // XML 1.0 §2.8. White space before the declaration is let pass: it may be a keepalive from before a stream restart.
   #readProlog(): boolean {
     if (!this.#skipBlanks()) return false
-    const at = this.#position
-    if (this.#bytes[at] !== LESS_THAN)
+    const at = this.#arrivals.position
+    if (this.#arrivals.bytes[at] !== LESS_THAN)
       throw new FramerError('not-well-formed', 'This is not XML: it does not begin with "<".')
-    if (at + 1 === this.#length) return false
-    if (this.#bytes[at + 1] === QUESTION && this.#phase === 'prolog') {
-      const length = declarationLength(this.#bytes, at, this.#length)
-      this.#position += length
+    if (at + 1 === this.#arrivals.length) return false
+    if (this.#arrivals.bytes[at + 1] === QUESTION && this.#phase === 'prolog') {
+      const length = declarationLength(this.#arrivals.bytes, at, this.#arrivals.length)
+      this.#arrivals.position += length
       if (length > 0) this.#phase = 'root'
       return length > 0
     }
@@ -194,15 +194,15 @@ export class Framer {
 
   #readBetween(): boolean {
     if (!this.#skipBlanks()) return false
-    const at = this.#position
-    if (this.#bytes[at] !== LESS_THAN) {
+    const at = this.#arrivals.position
+    if (this.#arrivals.bytes[at] !== LESS_THAN) {
       throw new FramerError('bad-format', 'Text stands between two stanzas.')
     }
     if (this.#mode === 'document') throw new FramerError('not-well-formed', 'A message holds more than one element.')
-    if (at + 1 === this.#length) return false
-    if (this.#bytes[at + 1] === SLASH) {
+    if (at + 1 === this.#arrivals.length) return false
+    if (this.#arrivals.bytes[at + 1] === SLASH) {
       this.#phase = 'end-tag'
-      this.#position = at + 2
+      this.#arrivals.position = at + 2
       this.#matched = 0
     } else {
       this.#beginElement('element')
@@ -212,20 +212,25 @@ export class Framer {
 
   #beginElement(phase: 'header' | 'element'): void {
     this.#phase = phase
-    this.#origin = this.#position
+    this.#origin = this.#arrivals.position
     this.#scanner.begin(phase === 'header')
   }
 
   #readElement(emit: Emit): boolean {
     // No further than the limit: a stanza that is too large is refused as it passes it, however it was cut into chunks.
     const limit = this.#origin + this.#tags.limits.stanzaBytes
-    this.#position = this.#scanner.scan(this.#bytes, this.#origin, this.#position, Math.min(this.#length, limit))
+    this.#arrivals.position = this.#scanner.scan(
+      this.#arrivals.bytes,
+      this.#origin,
+      this.#arrivals.position,
+      Math.min(this.#arrivals.length, limit),
+    )
     if (this.#scanner.isDone) {
       if (this.#phase === 'header') this.#finishHeader(emit)
       else this.#finishElement(emit)
       return true
     }
-    if (this.#length >= limit) {
+    if (this.#arrivals.length >= limit) {
       throw new FramerError('policy-violation', `A stanza is larger than ${this.#tags.limits.stanzaBytes} bytes.`)
     }
     return false
@@ -241,7 +246,7 @@ export class Framer {
       )
     }
     const { nameStart, nameLength } = tags
-    const name = this.#bytes.subarray(this.#origin + nameStart, this.#origin + nameStart + nameLength)
+    const name = this.#arrivals.bytes.subarray(this.#origin + nameStart, this.#origin + nameStart + nameLength)
     this.#endTag = Buffer.from(name)
     this.#phase = this.#scanner.isEmpty ? 'closed' : 'between'
     emit(this.#openEvent())
@@ -261,74 +266,16 @@ export class Framer {
     if (this.#mode === 'document' && ns === NS_FRAMING && (name === 'open' || name === 'close')) {
       emit(name === 'open' ? this.#openEvent() : { type: 'close' })
     } else {
-      emit({ type: 'stanza', stanza: this.#stanza() })
+      emit({
+        type: 'stanza',
+        stanza: canonicalStanza(this.#tags, this.#arrivals, this.#origin, this.#arrivals.position),
+      })
     }
-  }
-
-  #stanza(): Stanza {
-    const tags = this.#tags
-    const { to, from, type, lang, name, children } = tags
-    const kind = kindOf(name, tags.ns)
-    if (tags.prefix !== '' && isContentNamespace(tags.ns)) {
-      throw new FramerError('bad-namespace-prefix', `<${tags.prefix}:${name}/> must be written without a prefix.`)
-    }
-    if (kind !== 'other' && tags.ns !== tags.outerDefaultNs && isContentNamespace(tags.outerDefaultNs)) {
-      throw new FramerError('invalid-namespace', `The namespace of a stanza is not that of the stream: ${tags.ns}`)
-    }
-    const ns = kind === 'other' ? tags.ns : NS_CLIENT
-    const bytes = this.#canonical(kind === 'other')
-    const shift = bytes.length - (this.#position - this.#origin)
-    // With an attribute cut out of the tag the id may not have moved as the rest has.
-    const isIdLeft = tags.idStart > 0 && tags.xmlnsEnd === 0
-    const id = tags.idStart > 0 && !isIdLeft ? this.#text(tags.idStart, tags.idEnd) : tags.id
-    const idStart = isIdLeft ? tags.idStart + shift : 0
-    const parts = { kind, name, ns, to, from, id, type, lang, bytes, idStart, idEnd: tags.idEnd + shift }
-    const stanza = new Stanza(parts, children, shift)
-    return kind !== 'other' && tags.ns !== NS_CLIENT ? withoutRestated(stanza, tags.ns) : stanza
-  }
-
-  #text(start: number, end: number): string {
-    return this.#bytes.toString('latin1', this.#origin + start, this.#origin + end)
-  }
-
-  // The bytes of the element in the canonical context: what it inherits from the stream header is written into its start tag, or taken out.
-  #canonical(standsAlone: boolean): Buffer {
-    const tags = this.#tags
-    const bytes = this.#bytes
-    let added = ''
-    for (let index = 0, used = tags.usedOuter; used !== 0; index++, used >>>= 1) {
-      if ((used & 1) === 1) added += ` xmlns:${tags.scope.prefix(index)}='${escapeAttribute(tags.scope.uri(index))}'`
-    }
-    // Without any xmlns the bytes of a <message/> would look like those of a stanza.
-    if (standsAlone && tags.declaredNs === undefined && (tags.outerDefaultNs !== '' || tags.prefix === '')) {
-      added += ` xmlns='${escapeAttribute(tags.outerDefaultNs)}'`
-    }
-    const isCut = !standsAlone && tags.xmlnsEnd > 0
-    if (added === '' && !isCut) return this.#own(this.#origin, this.#position)
-    const nameEnd = this.#origin + tags.nameEnd
-    let cutStart = isCut ? this.#origin + tags.xmlnsStart : nameEnd
-    while (isCut && isBlank(bytes[cutStart - 1] as number)) cutStart--
-    const cutEnd = isCut ? this.#origin + tags.xmlnsEnd : nameEnd
-    return Buffer.concat([
-      bytes.subarray(this.#origin, nameEnd),
-      Buffer.from(added),
-      bytes.subarray(nameEnd, cutStart),
-      bytes.subarray(cutEnd, this.#position),
-    ])
-  }
-
-  // A view when the stanza is most of what the view would keep in memory, else a copy.
-  #own(start: number, end: number): Buffer {
-    const bytes = this.#bytes
-    if ((end - start) * 2 >= bytes.buffer.byteLength) return bytes.subarray(start, end)
-    const copy = Buffer.allocUnsafe(end - start)
-    bytes.copy(copy, 0, start, end)
-    return copy
   }
 
   #readEndTag(emit: Emit): boolean {
-    while (this.#position < this.#length) {
-      const byte = this.#bytes[this.#position++] as number
+    while (this.#arrivals.position < this.#arrivals.length) {
+      const byte = this.#arrivals.bytes[this.#arrivals.position++] as number
       if (this.#matched < this.#endTag.length) {
         if (byte !== this.#endTag[this.#matched++]) throw badEndTag()
       } else if (byte === GREATER_THAN) {
@@ -341,80 +288,33 @@ export class Framer {
   }
 
   #endDocument(): void {
-    if (this.#length === 0 || this.#phase === 'closed') return
+    if (this.#arrivals.length === 0 || this.#phase === 'closed') return
     if (this.#phase !== 'between') throw new FramerError('not-well-formed', 'A message is not one complete element.')
     this.#phase = 'prolog'
-    this.#take(EMPTY)
+    this.#arrivals.clear()
   }
 
   // Returns false when there is nothing but white space.
   #skipBlanks(): boolean {
-    while (this.#position < this.#length && isBlank(this.#bytes[this.#position] as number)) this.#position++
-    return this.#position < this.#length
+    while (
+      this.#arrivals.position < this.#arrivals.length &&
+      isBlank(this.#arrivals.bytes[this.#arrivals.position] as number)
+    )
+      this.#arrivals.position++
+    return this.#arrivals.position < this.#arrivals.length
   }
 
   // Where the bytes begin that are still needed.
   #start(): number {
-    return this.#phase === 'header' || this.#phase === 'element' ? this.#origin : this.#position
-  }
-
-  #take(bytes: Buffer): void {
-    this.#bytes = bytes
-    this.#position = 0
-    this.#origin = 0
-    this.#length = bytes.length
-    this.#isOwn = false
-  }
-
-  // Written bytes are never moved or written over: stanzas may be views of them.
-  #append(chunk: Buffer): void {
-    const start = this.#start()
-    const needed = this.#length - start + chunk.length
-    if (!this.#isOwn || this.#length + chunk.length > this.#bytes.length) this.#move(start, needed + (needed >> 1))
-    chunk.copy(this.#bytes, this.#length)
-    this.#length += chunk.length
-  }
-
-  #move(start: number, capacity: number): void {
-    const larger = Buffer.allocUnsafeSlow(Math.max(CAPACITY_MIN, capacity))
-    this.#bytes.copy(larger, 0, start, this.#length)
-    this.#bytes = larger
-    this.#isOwn = true
-    this.#position -= start
-    this.#origin -= start
-    this.#length -= start
-  }
-
-  // What remains of a large chunk must not keep the whole of it; nothing remaining keeps nothing.
-  #settle(): void {
-    const start = this.#start()
-    const remaining = this.#length - start
-    if (remaining === 0) this.#take(EMPTY)
-    else if (!this.#isOwn && remaining * 2 < this.#bytes.buffer.byteLength) this.#move(start, remaining)
+    return this.#phase === 'header' || this.#phase === 'element' ? this.#origin : this.#arrivals.position
   }
 
   #fail(error: FramerError): FramerError {
     this.#phase = 'closed'
-    this.#take(EMPTY)
+    this.#arrivals.clear()
     this.#waiting = []
     return error
   }
-}
-
-// On a server or component stream a child may say again that it is in the content namespace; in the canonical context that would be another namespace.
-function withoutRestated(stanza: Stanza, contentNs: string): Stanza {
-  const restated = stanza.children.filter(child => child.ns === contentNs)
-  if (restated.length === 0) return stanza
-  let { bytes } = stanza
-  for (const child of restated.reverse()) {
-    const tag = readStartTag(bytes, child.start)
-    bytes = withoutSpans(
-      bytes,
-      tag,
-      tag.attributes.filter(({ name }) => name === 'xmlns'),
-    )
-  }
-  return Stanza.fromBytes(bytes)
 }
 
 function badEndTag(): FramerError {

@@ -50,7 +50,8 @@ export function prefixOf(name: string): string {
 
 /** The value of an attribute as XML means it: references resolved, white space normalised (XML 1.0 §3.3.3). */
 export function decodeValue(bytes: Buffer, start: number, end: number): string {
-  return decodeText(bytes.toString('utf8', start, end).replace(/\r\n|[\t\n\r]/g, ' '))
+  const text = words.text(bytes, start, end)
+  return NEEDS_DECODING.test(text) ? decodeText(text.replace(/\r\n|[\t\n\r]/g, ' ')) : text
 }
 
 /** Resolves the references of proved text: the five predefined entities and character references. */
@@ -66,6 +67,7 @@ export function decodeText(text: string): string {
   )
 }
 
+const NEEDS_DECODING = /[&\t\n\r]/
 const PREDEFINED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 
 /** Calls `found` with the start and end of each element directly between `position` and `end`; text and CDATA are passed over. */

@@ -3,14 +3,14 @@
 import type { Buffer } from 'node:buffer'
 import * as characters from './characters.ts'
 import { FramerError } from './framing-error.ts'
+import { endOfPlainText, readPlainStartTag } from './plain-tags.ts'
 import type { StartTags } from './start-tags.ts'
 
 // The compiler folds constants of this module into the code, imported ones it loads each time: a fifth of the time per stanza (measured).
-const { COLON, EQUALS, EXCLAMATION, GREATER_THAN, HYPHEN, LESS_THAN, QUESTION, RIGHT_BRACKET, SLASH, SPACE } =
-  characters
-const { NAME_COLON, NAME_NONE, NAME_PART, NAME_START, NAME_WIDE, nameClass } = characters
+const { EQUALS, EXCLAMATION, GREATER_THAN, HYPHEN, LESS_THAN, QUESTION, RIGHT_BRACKET, SLASH } = characters
+const { NAME_COLON, NAME_NONE, NAME_WIDE, nameClass } = characters
 const { BLANK, PLAIN, QUOTE, REFERENCE, WIDE, textClass, valueClass } = characters
-const { codePointAt, isBlank, isNamePart, isNameStart, referenceLength, sequenceLength } = characters
+const { codePointAt, isBlank, isNamePart, isNameStartAt, referenceLength, sequenceLength } = characters
 
 // Where in the markup the next byte stands.
 const CONTENT = 0
@@ -153,72 +153,12 @@ export class Scanner {
     return close + 1
   }
 
-  // A start tag that is whole and all ASCII without references; anything else, faults included, returns `start` and is left to the states below.
+  // The same for a start tag: faults, too, are left to the states below.
   #plainStartTag(bytes: Buffer, start: number, end: number): number {
-    const origin = this.#origin
-    const nameEnd = this.#plainName(bytes, start + 1, end)
-    if (nameEnd < 0) return start
-    this.tags.open(start + 1 - origin, nameEnd - origin, this.#colon)
-    let at = nameEnd
-    for (;;) {
-      const byte = bytes[at] as number
-      if (byte === GREATER_THAN) {
-        this.#endStartTag(bytes, at, false)
-        return at + 1
-      }
-      if (byte === SLASH) {
-        if (at + 1 >= end || bytes[at + 1] !== GREATER_THAN) return start
-        this.#endStartTag(bytes, at + 1, true)
-        return at + 2
-      }
-      if (byte !== SPACE) return start
-      do at++
-      while (at < end && bytes[at] === SPACE)
-      if (nameClass[bytes[at] as number] === NAME_START) at = this.#plainAttribute(bytes, at, end)
-      if (at < 0 || at >= end) return start
-    }
-  }
-
-  // Returns the offset behind the closing quote, which is before `end`, or -1.
-  #plainAttribute(bytes: Buffer, start: number, end: number): number {
-    const nameEnd = this.#plainName(bytes, start, end)
-    if (nameEnd < 0 || nameEnd + 1 >= end || bytes[nameEnd] !== EQUALS) return -1
-    const quote = bytes[nameEnd + 1] as number
-    if (valueClass[quote] !== QUOTE) return -1
-    const valueStart = nameEnd + 2
-    let at = valueStart
-    for (; at < end; at++) {
-      const byte = bytes[at] as number
-      const kind = valueClass[byte] as number
-      if (kind === PLAIN) continue
-      if (byte === quote) break
-      if (kind !== QUOTE) return -1
-    }
-    if (at >= end) return -1
-    const origin = this.#origin
-    this.tags.attribute(start - origin, nameEnd - origin, this.#colon)
-    this.tags.value(valueStart - origin, at - origin)
-    return at + 1
-  }
-
-  // Returns where an ASCII name ends, which is before `end`, or -1 for anything else. The first character of it and behind its colon is proved.
-  #plainName(bytes: Buffer, start: number, end: number): number {
-    if (start >= end || nameClass[bytes[start] as number] !== NAME_START) return -1
-    let colon = -1
-    for (let at = start; at < end; at++) {
-      const byte = bytes[at] as number
-      const kind = nameClass[byte] as number
-      if (kind !== NAME_START && kind !== NAME_PART) {
-        if (kind === NAME_NONE) {
-          this.#colon = colon
-          return at
-        }
-        if (kind === NAME_WIDE || colon >= 0 || at + 1 === end || nameClass[bytes[at + 1] as number] !== NAME_START)
-          return -1
-        colon = at - this.#origin
-      }
-    }
-    return -1
+    const close = readPlainStartTag(this.tags, bytes, this.#origin, start, end)
+    if (close === start) return start
+    this.#endStartTag(bytes, close, bytes[close - 1] === SLASH)
+    return close + 1
   }
 
   // Length of the sequence or reference at this byte, 0 when it is unfinished.
@@ -277,10 +217,10 @@ export class Scanner {
 
   #proveName(bytes: Buffer, end: number): void {
     const start = this.#origin + this.#start
-    if (start === end || !startsName(bytes, start, end)) throw badName()
+    if (start === end || !isNameStartAt(bytes, start, end)) throw badName()
     if (this.#colon < 0) return
     const second = this.#origin + this.#colon + 1
-    if (second === start + 1 || second === end || !startsName(bytes, second, end)) throw badName()
+    if (second === start + 1 || second === end || !isNameStartAt(bytes, second, end)) throw badName()
   }
 
   #elementName(bytes: Buffer, from: number, end: number): number {
@@ -452,31 +392,6 @@ export class Scanner {
     }
     return at
   }
-}
-
-// Text and Base64 come in long runs: eight bytes a turn.
-function endOfPlainText(bytes: Buffer, from: number, end: number): number {
-  let at = from
-  for (const stop = end - 8; at <= stop; at += 8) {
-    const kinds =
-      (textClass[bytes[at] as number] as number) |
-      (textClass[bytes[at + 1] as number] as number) |
-      (textClass[bytes[at + 2] as number] as number) |
-      (textClass[bytes[at + 3] as number] as number) |
-      (textClass[bytes[at + 4] as number] as number) |
-      (textClass[bytes[at + 5] as number] as number) |
-      (textClass[bytes[at + 6] as number] as number) |
-      (textClass[bytes[at + 7] as number] as number)
-    if (kinds !== PLAIN) break
-  }
-  while (at < end && textClass[bytes[at] as number] === PLAIN) at++
-  return at
-}
-
-function startsName(bytes: Buffer, at: number, end: number): boolean {
-  const byte = bytes[at] as number
-  if (byte < 0x80) return byte !== COLON && nameClass[byte] === NAME_START
-  return isNameStart(codePointAt(bytes, at, sequenceLength(bytes, at, end)))
 }
 
 function badName(): FramerError {

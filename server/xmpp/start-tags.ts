@@ -57,6 +57,8 @@ export class StartTags {
   /** Where the name of the innermost open element stands. */
   nameStart = 0
   nameLength = 0
+  /** Where the colon of the name that plain-tags.ts read last stands, or -1. */
+  plainColon = -1
   /** False as soon as the value being read has a reference, non-ASCII or white space to normalise. */
   isValuePlain = true
 
