@@ -35,7 +35,17 @@ const entriesMax = 2_000
 const levels: Record<number, LogLevel> = { 10: 'trace', 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' }
 
 /** Names under which nothing may ever be written: secrets, and what people say to each other. */
-const secretNames = ['password', 'token', 'secret', 'privateKey', 'cookie', 'authorization', 'body', 'stanza', 'content']
+const secretNames = [
+  'password',
+  'token',
+  'secret',
+  'privateKey',
+  'cookie',
+  'authorization',
+  'body',
+  'stanza',
+  'content',
+]
 
 /** Starts the log of this process. */
 export function createLog(options: LogOptions = {}): Log {
