@@ -183,6 +183,7 @@ export const en = {
     happened: 'What happened',
     nothing: 'Nothing yet. What happens in the office stands here in sentences.',
     all: 'All of it',
+    look: 'See what it is',
     todo: (n: number) => (n === 1 ? 'One more thing' : n === 2 ? 'Two more things' : `${n} more things`),
     todos: {
       people: {

@@ -1,0 +1,97 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Appliance, people, startAppliance } from '../support/appliance.ts'
+import { browserProgram, expectNoBarrier, openBrowser, openPage, signIn } from './browser.ts'
+
+const isLeftOut = browserProgram() === undefined
+const pages = [
+  '',
+  'people',
+  'people?add',
+  'devices',
+  'connect',
+  'health',
+  'history',
+  'log',
+  'settings/sign-in',
+  'settings/messages',
+  'settings/certificates',
+  'settings/scripts',
+  'settings/changes',
+  'recovery',
+  'no-such-page',
+]
+const screens = [
+  { name: 'light, 1280 wide', options: { colorScheme: 'light', viewport: { width: 1280, height: 800 } } },
+  { name: 'dark, 1280 wide', options: { colorScheme: 'dark', viewport: { width: 1280, height: 800 } } },
+  { name: 'light, a phone', options: { colorScheme: 'light', viewport: { width: 360, height: 740 } } },
+  // 200 % on a screen of 1280 × 800: half as many pixels of CSS, twice as many dots.
+  {
+    name: 'dark, 200 %',
+    options: { colorScheme: 'dark', viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 },
+  },
+] as const
+
+describe.skipIf(isLeftOut)('everybody can use the pages', () => {
+  let appliance: Appliance
+  let browser: Browser
+  beforeAll(async () => {
+    ;[appliance, browser] = await Promise.all([startAppliance(), openBrowser()])
+  }, 90_000)
+  afterAll(async () => {
+    await browser?.close()
+    await appliance?.cleanup()
+  }, 60_000)
+
+  test.each(screens)(
+    'no barrier and no sideways scrolling: $name',
+    async ({ options }) => {
+      const { page, faults } = await openPage(browser, { ...options, reducedMotion: 'reduce' })
+      await page.goto(appliance.adminUrl)
+      await page.getByLabel('User name').waitFor()
+      await expectNoBarrier(page, 'sign-in')
+      await signIn(page, appliance.adminUrl, people.anna)
+      for (const path of pages) {
+        await page.goto(`${appliance.adminUrl}#/${path}`)
+        await page.locator('main h1').waitFor()
+        await page.waitForLoadState('networkidle', { timeout: 1000 }).catch(() => undefined)
+        await expectNoBarrier(page, `#/${path}`)
+      }
+      expect(faults).toEqual([])
+      await page.context().close()
+    },
+    90_000,
+  )
+
+  test('only administrators get in, and a session that ended leads back to the sign-in page', async () => {
+    const { page } = await openPage(browser)
+    await page.goto(appliance.adminUrl)
+    await page.getByLabel('User name').fill(people.romeo.username)
+    await page.getByLabel('Password', { exact: true }).fill(people.romeo.password)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await page
+      .getByRole('alert')
+      .filter({ hasText: /administrator/i })
+      .waitFor()
+
+    await signIn(page, appliance.adminUrl, people.anna)
+    await page.context().clearCookies()
+    await page.getByRole('link', { name: 'People', exact: true }).click()
+    await page.getByText('You were signed out').waitFor()
+  })
+
+  test('who guesses passwords has to wait, and is told how long', async () => {
+    const { page } = await openPage(browser)
+    await page.goto(appliance.adminUrl)
+    await page.getByLabel('User name').fill('juliet')
+    const alert = page.getByRole('alert')
+    const button = page.getByRole('button', { name: /^(Sign in|Signing in|Try again)/ })
+    for (let guess = 1; guess <= 20; guess++) {
+      await page.getByLabel('Password', { exact: true }).fill(`guess number ${guess}`)
+      await button.click()
+      await alert.locator('p').waitFor()
+      if (/Try again in \d+ second/.test((await button.textContent()) ?? '')) return
+    }
+    throw new Error('Twenty wrong passwords were not too many.')
+  })
+})
