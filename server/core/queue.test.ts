@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openDatabase, quietLog } from '../../test/support/database.ts'
 import { migrate } from '../db/migrate.ts'
-import type { Database } from '../db/pool.ts'
+import { type Database, DatabaseAway } from '../db/pool.ts'
 import { createIds } from '../xmpp/id.ts'
 import { parseJid } from '../xmpp/jid.ts'
 import { buildStanza } from '../xmpp/stanza.ts'
@@ -11,9 +11,9 @@ import { ArchiveQueue, type KeptRow, type RowInput } from './queue.ts'
 let db: Database
 let queue: ArchiveQueue
 
-function newQueue(limits = {}): ArchiveQueue {
+function newQueue(limits = {}, database = db): ArchiveQueue {
   const ids = createIds({ now: Date.now, random: bytes => Buffer.alloc(bytes, 7) })
-  return new ArchiveQueue({ db, log: quietLog, nextId: () => ids.next(), limits })
+  return new ArchiveQueue({ db: database, log: quietLog, nextId: () => ids.next(), limits })
 }
 
 function message(text: string, stream?: RowInput['stream']): RowInput {
@@ -99,6 +99,36 @@ describe('the archive queue', () => {
     expect(await queue.recover({ streamId: 'stream-r', username: 'romeo', h: 0 })).toBe(3)
     expect(await queue.recover({ streamId: 'stream-j', username: 'juliet', h: 2 })).toBeUndefined()
     expect(bodies(await queue.pendingOf('juliet'))).toEqual(['three'])
+  })
+
+  test('after a crash is known what of the waiting messages a client was given', async () => {
+    for (const text of ['one', 'two', 'three']) add(text)
+    for (const [index, row] of (await queue.pendingOf('juliet')).entries()) row.heldBy('stream-j', index + 1)
+    await queue.close()
+    queue = newQueue()
+    await queue.recover({ streamId: 'stream-j', username: 'juliet', h: 2 })
+    expect(bodies(await queue.pendingOf('juliet'))).toEqual(['three'])
+  })
+
+  test('what was taken while the database only seemed not to have written it does not come again', async () => {
+    let tries = 0
+    const forgetful = {
+      query: db.query.bind(db),
+      exec: async (...call: Parameters<Database['exec']>) => {
+        const count = await db.exec(...call)
+        tries++
+        if (tries > 1) return count
+        row.taken()
+        throw new DatabaseAway('timeout', 'The answer came too late.', { mayHaveRun: true })
+      },
+    } as unknown as Database
+    queue = newQueue({}, forgetful)
+    const row = add('one')
+    await queue.flushed()
+    await queue.close()
+    queue = newQueue()
+    expect(tries).toBeGreaterThan(1)
+    expect(await queue.pendingOf('juliet')).toEqual([])
   })
 
   test('a stream of somebody else tells nothing and changes nothing', async () => {
