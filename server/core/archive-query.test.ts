@@ -87,6 +87,16 @@ describe('reading', () => {
     expect(await hasAll(db, own, [hidden])).toBe(false)
   })
 
+  test('rows that are asked for by id are found whatever else bounds them', async () => {
+    await clear()
+    const all = [await add(), await add(), await add()]
+    expect(await found({ ids: [all[2]!, all[0]!] })).toEqual([all[0], all[2]])
+    expect(await found({ ids: all, afterId: all[0], beforeId: all[2] })).toEqual([all[1]])
+    expect(await found({ afterId: all[0], startMs: timeOf(all[2]!) })).toEqual([all[2]])
+    expect(await found({ afterId: all[1], startMs: timeOf(all[0]!) })).toEqual([all[2]])
+    expect(await found({}, { ...firstPage, after: all[0], before: all[2] })).toEqual([all[1]])
+  })
+
   test('an underscore or a per cent sign in an address is nothing but itself', async () => {
     await clear()
     await add({ from: 'romeo' })
@@ -172,10 +182,7 @@ describe('the cost of a page', () => {
   /** The plan as PostgreSQL ran it: every index that was used, and how many rows were looked at. */
   async function explain(filter: ArchiveFilter, page: ArchivePage) {
     const { text, values } = pageStatement(own, filter, page)
-    const row = await db.one<{ 'QUERY PLAN': { Plan: Plan; 'Execution Time': number }[] }>(
-      `EXPLAIN (ANALYZE, FORMAT JSON) ${text}`,
-      values,
-    )
+    const row = await db.one<{ 'QUERY PLAN': { Plan: Plan }[] }>(`EXPLAIN (ANALYZE, FORMAT JSON) ${text}`, values)
     const result = row!['QUERY PLAN'][0]!
     const nodes: Plan[] = []
     const walk = (plan: Plan): void => {
@@ -188,7 +195,6 @@ describe('the cost of a page', () => {
       kinds: scans.map(scan => scan['Node Type']),
       indexes: scans.map(scan => scan['Index Name']),
       looked: scans.reduce((sum, scan) => sum + scan['Actual Rows'] + (scan['Rows Removed by Filter'] ?? 0), 0),
-      milliseconds: result['Execution Time'],
     }
   }
 
@@ -204,8 +210,7 @@ describe('the cost of a page', () => {
   })
 
   test('a page with somebody one seldom talks to looks at messages of its owner only', async () => {
-    const { indexes, looked, milliseconds } = await explain({ with: parseJid('tybalt@office.test') }, lastPage)
-    console.log({ looked, milliseconds })
+    const { indexes, looked } = await explain({ with: parseJid('tybalt@office.test') }, lastPage)
     expect(indexes.toSorted()).toEqual(['archive_receiver', 'archive_sender'])
     expect(looked).toBeLessThanOrEqual(6_000)
   })

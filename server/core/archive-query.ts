@@ -85,17 +85,20 @@ export async function hasAll(db: Database, own: Jid, ids: readonly string[]): Pr
 /** The statement of `readArchive`, apart so that a test can see its plan. It reads one row more than asked for. */
 export function pageStatement(own: Jid, filter: ArchiveFilter, page: ArchivePage): Statement {
   const builder = new Conditions(own, filter, page)
-  const { sent, received } = builder.halves()
-  const order = page.isBackward ? 'DESC' : 'ASC'
+  const { sent, received } = filter.ids ? builder.halves() : builder.ranges()
+  const direction = page.isBackward ? 'DESC' : 'ASC'
   const limit = builder.bind(page.max + 1)
-  // Each half is walked along its own index and stops after a page: the cost does not grow with the archive.
-  const text = `SELECT id, stanza FROM (
-      (SELECT id, stanza FROM archive WHERE ${sent} ORDER BY id ${order} LIMIT ${limit})
-      UNION ALL
-      (SELECT id, stanza FROM archive WHERE ${received} ORDER BY id ${order} LIMIT ${limit})
-    ) AS half ORDER BY id ${order} LIMIT ${limit}`
+  // Each half is walked along the index of its owner and stops after a page: the cost does not grow with the archive. Told to order
+  // by owner and id, PostgreSQL cannot be tempted to walk the whole table by id, which it would for a person who says much.
+  const half = (owner: string, where: string) =>
+    `(SELECT id, stanza FROM archive WHERE ${where} ORDER BY ${owner} ${direction}, id ${direction} LIMIT ${limit})`
+  const text = `SELECT id, stanza FROM (${half('sender', sent)} UNION ALL ${half('receiver', received)}) AS half
+    ORDER BY id ${direction} LIMIT ${limit}`
   return { text, values: builder.values }
 }
+
+const ID_MIN = '00000000-0000-0000-0000-000000000000'
+const ID_MAX = 'ffffffff-ffff-ffff-ffff-ffffffffffff'
 
 /** Writes the conditions of a query for both sides of the table: what the person sent, what the person received. */
 class Conditions {
@@ -114,30 +117,60 @@ class Conditions {
     return `$${this.values.push(value)}`
   }
 
+  /** For counting, and for few rows by their ids. */
   halves(): { sent: string; received: string } {
     const own = this.bind(this.#own.local)
-    const common = this.#bounds()
+    const { from, after, until } = this.#bounds()
+    const { ids } = this.#filter
+    const common = [
+      `id ${from === undefined ? '>' : '>='} ${this.bind(from ?? after)}::uuid`,
+      `id < ${this.bind(until)}::uuid`,
+    ]
+    if (ids) common.push(`id = ANY(${this.bind([...ids])}::uuid[])`)
+    return this.#sides(own, [`sender = ${own}`, ...common], [`receiver = ${own}`, ...common])
+  }
+
+  /** For a page: comparing owner and id as one makes both the borders of one stretch of the index. */
+  ranges(): { sent: string; received: string } {
+    const own = this.bind(this.#own.local)
+    const { from, after, until } = this.#bounds()
+    const [low, high] = [this.bind(from ?? after), this.bind(until)]
+    const range = (owner: string) => [
+      `${owner} IS NOT NULL`,
+      `(${owner}, id) ${from === undefined ? '>' : '>='} (${own}, ${low}::uuid)`,
+      `(${owner}, id) < (${own}, ${high}::uuid)`,
+    ]
+    return this.#sides(own, range('sender'), range('receiver'))
+  }
+
+  #sides(own: string, sent: string[], received: string[]): { sent: string; received: string } {
     return {
-      sent: [`sender = ${own} AND in_sender`, ...common, ...this.#partner('to_jid', own)].join(' AND '),
-      // What somebody sent to the own account is one row: the first half has it already.
+      sent: [...sent, 'in_sender', ...this.#partner('to_jid', own)].join(' AND '),
       received: [
-        `receiver = ${own} AND in_receiver AND NOT (sender IS NOT DISTINCT FROM ${own} AND in_sender)`,
-        ...common,
+        ...received,
+        'in_receiver',
+        // What somebody sent to the own account is one row: the first half has it already.
+        `NOT (sender IS NOT DISTINCT FROM ${own} AND in_sender)`,
         ...this.#partner('from_jid', own),
       ].join(' AND '),
     }
   }
 
-  /** Times and ids are one thing: ids sort by time. */
-  #bounds(): string[] {
-    const { startMs, endMs, afterId, beforeId, ids } = this.#filter
-    const bounds: string[] = []
-    if (startMs !== undefined) bounds.push(`id >= ${this.bind(earliestIdAt(startMs))}::uuid`)
-    if (endMs !== undefined) bounds.push(`id < ${this.bind(earliestIdAt(endMs + 1))}::uuid`)
-    for (const after of [afterId, this.#page?.after]) if (after) bounds.push(`id > ${this.bind(after)}::uuid`)
-    for (const before of [beforeId, this.#page?.before]) if (before) bounds.push(`id < ${this.bind(before)}::uuid`)
-    if (ids) bounds.push(`id = ANY(${this.bind([...ids])}::uuid[])`)
-    return bounds
+  /** Times and ids are one thing, as ids sort by time: the narrowest borders. `from` counts itself in, the others do not. */
+  #bounds(): { from: string | undefined; after: string; until: string } {
+    const { startMs, endMs, afterId, beforeId } = this.#filter
+    const ends = [beforeId, this.#page?.before, endMs === undefined ? undefined : earliestIdAt(endMs + 1)]
+    const after =
+      [afterId, this.#page?.after]
+        .filter(id => id !== undefined)
+        .toSorted()
+        .at(-1) ?? ID_MIN
+    const from = startMs === undefined ? undefined : earliestIdAt(startMs)
+    return {
+      from: from !== undefined && from > after ? from : undefined,
+      after,
+      until: ends.filter(end => end !== undefined).toSorted()[0] ?? ID_MAX,
+    }
   }
 
   /** XEP-0313 §4.1.1; with the own address only what somebody sent to the own account matches. */
@@ -145,13 +178,10 @@ class Conditions {
     const partner = this.#filter.with
     if (!partner) return []
     if (partner.full === this.#own.bare) return [`sender = ${own} AND receiver = ${own}`]
-    if (partner.bare === this.#own.bare) {
-      const full = this.bind(partner.full)
-      return [`(from_jid = ${full} OR to_jid = ${full})`]
-    }
-    if (partner.resource !== undefined) return [`${column} = ${this.bind(partner.full)}`]
-    const bare = this.bind(partner.full)
-    return [`(${column} = ${bare} OR starts_with(${column}, ${bare} || '/'))`]
+    const jid = this.bind(partner.full)
+    if (partner.bare === this.#own.bare) return [`(from_jid = ${jid} OR to_jid = ${jid})`]
+    if (partner.resource !== undefined) return [`${column} = ${jid}`]
+    return [`(${column} = ${jid} OR starts_with(${column}, ${jid} || '/'))`]
   }
 }
 
