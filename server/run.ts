@@ -24,6 +24,7 @@ const configurationFaults = new Set([
   'MigrationFault',
   'DatabaseUrlFault',
   'DatabaseAway',
+  'EmbeddedFault',
   'ListenFault',
   'CertificateFault',
   'SettingRefused',

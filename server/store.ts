@@ -36,6 +36,11 @@ export async function openStore(options: {
   }
   const embedded = await startEmbedded({ dataDir, log, ...(signal ? { signal } : {}) })
   const db = new Database({ connection: () => embedded.connection, log })
+  // After a restart the pool need not wait for its own next look.
+  embedded.onStatus(status => {
+    if (status === 'running')
+      db.check().catch(error => log.warn({ err: error }, 'the embedded database does not answer yet'))
+  })
   return {
     db,
     embedded,

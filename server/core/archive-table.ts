@@ -1,4 +1,5 @@
 import type { Database } from '../db/pool.ts'
+import { earliestIdAt } from '../xmpp/id.ts'
 import { parseJid } from '../xmpp/jid.ts'
 import { Stanza } from '../xmpp/stanza.ts'
 import type { KeptRow, RowInput } from './queue.ts'
@@ -115,6 +116,9 @@ export async function pendingRows(
   }))
 }
 
+/** How long after its last message a broken stream can still be told what was kept of it. */
+const STREAM_REMEMBERED_MS = 7 * 24 * 60 * 60_000
+
 /** How many rows wait for an account. */
 export async function countPending(db: Database, username: string): Promise<number> {
   const rows = await db.query<{ count: number }>(
@@ -134,10 +138,10 @@ export async function recoverStream(
      WHERE receiver = $1 AND pending AND out_stream = $2 AND out_count <= $3`,
     [options.username, options.streamId, options.h],
   )
-  // The rows of a stream lie at the end of its sender's index; the newest of that stream has the highest count.
+  // The newest row of that stream has the highest count. Only what is young is looked at: an older stream is forgotten.
   const rows = await db.query<{ count: string | null }>(
-    'SELECT in_count AS count FROM archive WHERE sender = $1 AND in_stream = $2 ORDER BY id DESC LIMIT 1',
-    [options.username, options.streamId],
+    'SELECT in_count AS count FROM archive WHERE sender = $1 AND in_stream = $2 AND id >= $3 ORDER BY id DESC LIMIT 1',
+    [options.username, options.streamId, earliestIdAt(Date.now() - STREAM_REMEMBERED_MS)],
   )
   const count = rows[0]?.count
   return count === undefined || count === null ? undefined : Number(count)
