@@ -95,6 +95,8 @@ export class Admin {
   #secure: Door | undefined
   #office: OpenOffice | undefined
   #undo: (() => void)[] = []
+  /** What the routes work with. */
+  readonly inside: RouteParts
 
   /** Makes the app; `listen` opens the ports. `originOf` lets tests come from elsewhere. */
   static async create(parts: AdminParts, originOf?: (request: FastifyRequest) => Origin): Promise<Admin> {
@@ -120,6 +122,20 @@ export class Admin {
     this.#streams = new Streams()
     this.#logLines = new LogLines(parts.recent, parts.pc)
     this.#metrics = createMetrics(parts.version)
+    this.inside = {
+      parts,
+      gate: this.#gate,
+      setup: this.#setup,
+      events: this.#events,
+      streams: this.#streams,
+      logLines: this.#logLines,
+      links: this.#links,
+      url: () => this.url,
+      office: () => {
+        if (!this.#office) throw refusal('not-set-up', 'There is no office here yet: make one first.')
+        return this.#office
+      },
+    }
     this.#timer = setInterval(() => void this.#sweep(), SWEEP_EVERY_MS)
     this.#timer.unref()
   }
@@ -208,21 +224,7 @@ export class Admin {
   async #serve(): Promise<void> {
     const { app } = this
     const desk = new Desk(app, this.#gate)
-    const routeParts: RouteParts = {
-      parts: this.#parts,
-      gate: this.#gate,
-      setup: this.#setup,
-      events: this.#events,
-      streams: this.#streams,
-      logLines: this.#logLines,
-      links: this.#links,
-      url: () => this.url,
-      office: () => {
-        if (!this.#office) throw refusal('not-set-up', 'There is no office here yet: make one first.')
-        return this.#office
-      },
-    }
-    for (const routes of allRoutes) routes(desk, routeParts)
+    for (const routes of allRoutes) routes(desk, this.inside)
     serveProbes(app, {
       gate: this.#gate,
       setup: this.#setup,

@@ -19,9 +19,9 @@ export class RateLimit {
   take(key: string): boolean {
     const now = this.#now()
     const bucket = this.#buckets.get(key)
-    const left = bucket
-      ? Math.min(this.#burst, bucket.left + ((now - bucket.at) / 1000) * this.#perSecond)
-      : this.#burst
+    // A clock that was set back must not keep anybody out.
+    const restedMs = bucket ? Math.max(0, now - bucket.at) : 0
+    const left = bucket ? Math.min(this.#burst, bucket.left + (restedMs / 1000) * this.#perSecond) : this.#burst
     this.#buckets.delete(key)
     this.#buckets.set(key, { left: left >= 1 ? left - 1 : left, at: now })
     dropOldest(this.#buckets, this.#keysMax)
@@ -64,7 +64,8 @@ export class Lockout {
       this.#failures.delete(key)
       return 0
     }
-    return Math.max(0, known.at + this.#waitAfter(known.count) - now)
+    const waitMs = this.#waitAfter(known.count)
+    return Math.min(waitMs, Math.max(0, known.at + waitMs - now))
   }
 
   /**

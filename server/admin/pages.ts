@@ -15,6 +15,7 @@ export async function servePages(app: FastifyInstance, folder: string): Promise<
     root: folder,
     wildcard: false,
     serve: false,
+    dotfiles: 'ignore',
     cacheControl: false,
     setHeaders: (response, file) => {
       const isHashed = path.relative(folder, file).split(path.sep)[0] === 'assets'

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { DatabaseAway } from '../../db/pool.ts'
 import type { OpenOffice, RouteParts } from '../admin.ts'
 import { isFoundByDns } from '../checks.ts'
 import { getConnect, getHome, type Pc } from '../contract/office.ts'
@@ -48,11 +49,15 @@ function ownPc({ parts: chat, openedAt }: OpenOffice, name: string, version: str
 }
 
 async function todoOf({ parts: chat, activity }: OpenOffice, people: number) {
-  // Asked of the database; while it is away nobody needs to be told what to do next.
-  if (chat.db.state === 'away') return []
-  return [
-    { id: 'people' as const, done: people > 1 },
-    { id: 'connect' as const, done: await activity.hasAnybodySignedIn() },
-    { id: 'recovery' as const, done: (await chat.recovery.sheet()).kept },
-  ]
+  try {
+    return [
+      { id: 'people' as const, done: people > 1 },
+      { id: 'connect' as const, done: await activity.hasAnybodySignedIn() },
+      { id: 'recovery' as const, done: (await chat.recovery.sheet()).kept },
+    ]
+  } catch (error) {
+    // While the database is away nobody needs to be told what to do next.
+    if (error instanceof DatabaseAway) return []
+    throw error
+  }
 }
