@@ -22,6 +22,7 @@ export type Phase = 'unsecured' | 'unauthenticated' | 'unbound' | 'bound' | 'clo
 
 /** Reading stops while more than this waits behind a stanza that is being handled. */
 const BUFFERED_BYTES_MAX = 64 * 1024
+const none: Buffer[] = []
 const NOTHING: ClientHeader = { from: undefined, lang: undefined }
 
 // Why reading is paused; as bits.
@@ -62,6 +63,8 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
   #isHeld = false
   #parts: Buffer[] = []
   #busy: Promise<void> | undefined
+  /** Messages of a WebSocket that arrived behind the one that is being handled. */
+  #held: Buffer[] = none
   #pauses = 0
   /** Stanzas in the chunk being read. */
   #stanzas = 0
@@ -103,16 +106,16 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
   }
 
   send(stanza: Stanza): void {
-    this.#push(this.wire.mode === 'stream' ? stanza.bytes : stanza.toDocument())
+    this.#gather(this.wire.mode === 'stream' ? stanza.bytes : stanza.toDocument())
   }
 
   sendRaw(xml: string): void {
-    this.#push(Buffer.from(xml))
+    this.#gather(Buffer.from(xml))
   }
 
   /** Sends a constant that is prepared once. */
   sendBytes(element: Buffer): void {
-    this.#push(element)
+    this.#gather(element)
   }
 
   end(error?: StreamError): void {
@@ -169,16 +172,15 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     const { length } = chunk
     try {
       if (this.phase === 'bound') {
-        this.#framer.push(chunk, this.#emit)
+        this.#read(chunk)
         this.#keepPace(length)
       } else {
         this.#strangeBytes += length
         if (this.#strangeBytes > this.streams.settings.bytesBeforeLogin && !this.username) {
           throw new StreamError('policy-violation', 'Too much was sent before login.')
         }
-        this.#framer.push(chunk, this.#emit)
+        this.#read(chunk)
       }
-      if (this.#busy && this.#framer.buffered > BUFFERED_BYTES_MAX) this.#hold(BUSY)
     } catch (error) {
       this.#fault(error)
     }
@@ -231,7 +233,7 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
 
   /** Everything that arrives from now on waits until `work` is done. Its failure ends the stream. */
   wait(work: Promise<void>): void {
-    this.#framer.pause()
+    if (this.wire.mode === 'stream') this.#framer.pause()
     const busy = work.then(
       () => this.#goOn(),
       error => this.#fault(error),
@@ -257,9 +259,19 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     if (this.#parts.length === 0) this.streams.batch.add(this)
   }
 
-  #push(element: Buffer): void {
+  #gather(element: Buffer): void {
     if (this.isOver) return
     if (this.#parts.push(element) === 1) this.streams.batch.add(this)
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#busy && this.wire.mode === 'document') {
+      this.#held = [...this.#held, chunk]
+      this.#hold(BUSY)
+      return
+    }
+    this.#framer.push(chunk, this.#emit)
+    if (this.#busy && this.#framer.buffered > BUFFERED_BYTES_MAX) this.#hold(BUSY)
   }
 
   #write(): void {
@@ -358,11 +370,21 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     this.#busy = undefined
     if (this.isOver) return
     try {
-      this.#framer.resume(this.#emit)
+      if (this.wire.mode === 'stream') this.#framer.resume(this.#emit)
+      else this.#readHeld()
     } catch (error) {
       this.#fault(error)
     }
     if (!this.#busy) this.#release(BUSY)
+  }
+
+  #readHeld(): void {
+    while (!this.#busy && !this.isOver) {
+      const [message, ...others] = this.#held
+      if (!message) return
+      this.#held = others
+      this.#framer.push(message, this.#emit)
+    }
   }
 
   #keepPace(bytes: number): void {

@@ -38,7 +38,6 @@ export function acceptWebSocket(options: WebSocketOptions): { close(): void } {
     noServer: true,
     perMessageDeflate: false,
     clientTracking: false,
-    maxPayload: streams.settings.maxStanzaBytes,
     handleProtocols: protocols => (protocols.has(PROTOCOL) ? PROTOCOL : false),
   })
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
@@ -54,6 +53,7 @@ export function acceptWebSocket(options: WebSocketOptions): { close(): void } {
     else if (!streams.throttle.connected(address)) refuse(socket, '429 Too Many Requests')
     else {
       // A handshake that fails ends the socket without calling back.
+      acceptor.options.maxPayload = streams.settings.maxStanzaBytes
       const release = (): void => streams.throttle.disconnected(address)
       socket.once('close', release)
       acceptor.handleUpgrade(request, socket, head, webSocket => {
@@ -108,7 +108,7 @@ class WebSocketTransport implements Transport {
     this.#shown = options.tls?.current
     webSocket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary))
     webSocket.on('pong', () => this.listener?.heard())
-    webSocket.on('error', error => this.listener?.violated(error.message))
+    webSocket.on('error', error => this.#failed(error))
     webSocket.on('close', () => this.listener?.closed())
   }
 
@@ -156,6 +156,11 @@ class WebSocketTransport implements Transport {
 
   destroy(): void {
     this.#webSocket.terminate()
+  }
+
+  // A connection that breaks is not the client's fault; frames that break the rules of RFC 6455 are.
+  #failed(error: Error & { code?: string }): void {
+    if (error.code?.startsWith('WS_ERR_')) this.listener?.violated(error.message)
   }
 
   #received(data: Buffer, isBinary: boolean): void {
