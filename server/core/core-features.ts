@@ -16,12 +16,18 @@ const sessionSettings = Type.Object({
     minimum: 1,
     maximum: 500,
   }),
-  conflict: Type.Union([Type.Literal('end-old'), Type.Literal('refuse-new'), Type.Literal('new-resource')], {
-    title: 'Same device name twice',
-    description:
-      'end-old: the older connection ends. refuse-new: the newer one is refused. new-resource: both stay, the newer under another name.',
-    default: 'end-old',
-  }),
+  conflict: Type.Union(
+    [
+      Type.Literal('end-old', { title: 'The older connection ends' }),
+      Type.Literal('refuse-new', { title: 'The newer connection is refused' }),
+      Type.Literal('new-resource', { title: 'Both stay' }),
+    ],
+    {
+      title: 'Same device name twice',
+      description: 'Apps usually come back under the same name after they lost the connection.',
+      default: 'end-old',
+    },
+  ),
 })
 
 export type SessionSettings = Static<typeof sessionSettings>
