@@ -29,15 +29,15 @@ export async function measureMessages(
   const connections = await logInAll(target, people, sessions)
   try {
     const messages = connections.map((_, index) => batches(connections[index ^ 1]?.jid ?? '', isArchived))
-    const delivered = isArchived
-      ? await startAcknowledged(connections, messages)
-      : startDelivered(connections, messages)
+    const traffic = isArchived ? await startAcknowledged(connections, messages) : startDelivered(connections, messages)
     await sleep(1_000) // both sides get warm
-    const [fromCpu, fromTime, fromCount] = [await cpuOf(appliance.pid), performance.now(), delivered.count]
+    const [fromCpu, fromTime, fromCount] = [await cpuOf(appliance.pid), performance.now(), traffic.done]
     await sleep(seconds * 1_000)
-    const [cpu, time, count] = [await cpuOf(appliance.pid), performance.now(), delivered.count]
+    const [cpu, time, count] = [await cpuOf(appliance.pid), performance.now(), traffic.done]
     const done = count - fromCount
-    if (done === 0) throw new Error('not one message arrived')
+    const { refused, delivered } = traffic
+    if (refused > 0) throw new Error(`the server refused ${refused} messages: this is no measurement`)
+    if (done === 0 || delivered < 0.9 * count) throw new Error(`only ${delivered} of ${count} messages arrived`)
     return {
       server: ((cpu.server - fromCpu.server) * 1_000) / done,
       postgres: ((cpu.postgres - fromCpu.postgres) * 1_000) / done,
@@ -56,23 +56,37 @@ function batches(to: string, isArchived: boolean): Buffer[] {
   return Array.from({ length: window + 1 }, (_, times) => Buffer.from(message.repeat(times)))
 }
 
-function startDelivered(connections: Connection[], messages: Buffer[][]): { count: number } {
-  const delivered = { count: 0 }
+/** What has happened so far, on all connections together. */
+interface Traffic {
+  /** Messages that are done: delivered, or with archive acknowledged to their sender. */
+  done: number
+  delivered: number
+  /** Messages that came back as errors: one spoils the measurement. */
+  refused: number
+}
+
+const marks = ['</message>', " type='error'", ' type="error"', '<a ', '<r ']
+
+function startDelivered(connections: Connection[], messages: Buffer[][]): Traffic {
+  const traffic: Traffic = { done: 0, delivered: 0, refused: 0 }
   for (const [index, connection] of connections.entries()) {
     const partner = connections[index ^ 1]
     // What arrives here was sent by the partner, who may send as many again.
-    connection.watch(['</message>'], ([times = 0]) => {
-      delivered.count += times
-      for (let left = times; left > 0; left -= window)
+    connection.watch(marks, ([arrived = 0, single = 0, double = 0]) => {
+      traffic.refused += single + double
+      traffic.delivered += arrived
+      traffic.done += arrived
+      for (let left = arrived; left > 0; left -= window) {
         partner?.write(bytesOf(messages[index ^ 1], Math.min(left, window)))
+      }
     })
   }
   for (const [index, connection] of connections.entries()) connection.write(bytesOf(messages[index], window))
-  return delivered
+  return traffic
 }
 
-async function startAcknowledged(connections: Connection[], messages: Buffer[][]): Promise<{ count: number }> {
-  const safe = { count: 0 }
+async function startAcknowledged(connections: Connection[], messages: Buffer[][]): Promise<Traffic> {
+  const traffic: Traffic = { done: 0, delivered: 0, refused: 0 }
   await Promise.all(connections.map(connection => connection.enableAcks()))
   const ask = Buffer.from("<r xmlns='urn:xmpp:sm:3'/>")
   const write = (index: number) => {
@@ -80,15 +94,17 @@ async function startAcknowledged(connections: Connection[], messages: Buffer[][]
   }
   for (const [index, connection] of connections.entries()) {
     let received = 0
-    connection.watch(['</message>', '<a ', '<r '], ([messagesCome = 0, acks = 0, questions = 0]) => {
-      received += messagesCome
+    connection.watch(marks, ([arrived = 0, single = 0, double = 0, acks = 0, questions = 0]) => {
+      traffic.refused += single + double
+      received += arrived
+      traffic.delivered += arrived
+      traffic.done += acks * window
       if (questions > 0) connection.write(`<a xmlns='urn:xmpp:sm:3' h='${received}'/>`)
-      safe.count += acks * window
       for (let left = acks; left > 0; left--) write(index)
     })
     write(index)
   }
-  return safe
+  return traffic
 }
 
 function bytesOf(list: Buffer[] | undefined, times: number): Buffer {
