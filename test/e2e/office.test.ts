@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Appliance, people, startAppliance } from '../support/appliance.ts'
 import { type ChatClient, logIn } from '../support/clients.ts'
 import { browserProgram, openBrowser, openPage, signIn, type Watched } from './browser.ts'
@@ -21,6 +21,12 @@ describe.skipIf(isLeftOut)('the office in the browser', () => {
     await browser?.close()
     await appliance?.cleanup()
   }, 60_000)
+
+  beforeEach(async () => {
+    // Loaded anew: nothing of the test before is open any more.
+    await page.goto('about:blank')
+    await page.goto(appliance.adminUrl)
+  })
 
   const open = async (name: string) => {
     await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click()
@@ -67,7 +73,9 @@ describe.skipIf(isLeftOut)('the office in the browser', () => {
 
     await act('Mercutio Escalus', 'Block…')
     await page.getByRole('button', { name: 'Block Mercutio Escalus' }).click()
-    const row = page.getByRole('listitem').filter({ hasText: 'mercutio@office.test' })
+    const row = page
+      .getByRole('listitem')
+      .filter({ hasText: 'mercutio@office.test', has: page.getByRole('button', { name: /^Actions for/ }) })
     await row.getByText('Blocked', { exact: true }).waitFor()
     await expect(chat(people.mercutio)).rejects.toThrow()
     await act('Mercutio Escalus', 'Let in again')
