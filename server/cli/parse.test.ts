@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest'
+import { helpText } from './help.ts'
+import { browserCommand } from './open-browser.ts'
+import { parseCommand } from './parse.ts'
+
+const parse = (line: string) => parseCommand(line.split(' ').filter(Boolean))
+
+describe('the command line', () => {
+  test('runs the server when nothing else is said', () => {
+    expect(parse('')).toEqual({ name: 'run', open: true })
+    expect(parse('run')).toEqual({ name: 'run', open: true })
+    expect(parse('--data /srv/chat --config auto.json --no-open')).toEqual({
+      name: 'run',
+      data: '/srv/chat',
+      config: 'auto.json',
+      open: false,
+    })
+    expect(parse('run --data=/srv/chat')).toEqual({ name: 'run', data: '/srv/chat', open: true })
+  })
+
+  test('asks the running one', () => {
+    expect(parse('status')).toEqual({ name: 'status', json: false })
+    expect(parse('doctor --json --data x')).toEqual({ name: 'doctor', json: true, data: 'x' })
+  })
+
+  test('changes people', () => {
+    expect(parseCommand(['user', 'add', 'anna', '--name', 'Anna Kessler', '--admin'])).toEqual({
+      name: 'user',
+      json: false,
+      action: 'add',
+      username: 'anna',
+      personName: 'Anna Kessler',
+      isAdmin: true,
+    })
+    expect(parse('user list --json')).toEqual({ name: 'user', json: true, action: 'list' })
+    expect(parse('user remove ben --data d')).toEqual({
+      name: 'user',
+      json: false,
+      data: 'd',
+      action: 'remove',
+      username: 'ben',
+    })
+    expect(parse('user password ben')).toMatchObject({ action: 'password', username: 'ben' })
+  })
+
+  test('helps', () => {
+    for (const line of ['--help', '-h', 'help']) expect(parse(line), line).toEqual({ name: 'help', topic: undefined })
+    expect(parse('user --help')).toEqual({ name: 'help', topic: 'user' })
+    expect(parse('help doctor')).toEqual({ name: 'help', topic: 'doctor' })
+    for (const line of ['--version', '-v', 'version']) expect(parse(line), line).toEqual({ name: 'version' })
+    for (const topic of [undefined, 'run', 'status', 'doctor', 'user'] as const) {
+      const lines = helpText(topic).split('\n')
+      expect(lines.every(line => line.length <= 100)).toBe(true)
+    }
+  })
+
+  test.each([
+    ['stauts', 'There is no command stauts; the nearest is status.'],
+    ['frobnicate', 'There is no command frobnicate; see --help.'],
+    ['--dat x', 'There is no option --dat; the nearest is --data.'],
+    ['-x', 'There is no option -x; see --help.'],
+    ['status --config x', 'There is no option --config; see --help.'],
+    ['--data', '--data needs a value behind it.'],
+    ['--data --no-open', '--data needs a value behind it.'],
+    ['--data=', '--data needs a value behind it.'],
+    ['--no-open=yes', '--no-open stands alone, without a value.'],
+    ['run there', 'run takes no name, but there is there behind it.'],
+    ['user', 'user needs to know what to do: add, remove, list, password.'],
+    ['user ad anna', 'There is no command user ad; the nearest is add.'],
+    ['user add', 'user add needs a user name behind it.'],
+    [
+      'user add anna kessler',
+      'user add takes one user name, but there is kessler behind it; put a name with spaces behind --name, in quotes.',
+    ],
+    ['user list anna', 'user list takes no name, but there is anna behind it.'],
+    ['user remove anna --admin', '--name and --admin belong to user add only.'],
+  ])('says what is wrong with “%s”', (line, sentence) => {
+    expect(parse(line)).toEqual({ name: 'misunderstood', sentence })
+  })
+})
+
+describe('the browser', () => {
+  const url = 'http://127.0.0.1:9090/#token=abc_DEF-1'
+
+  test('is opened by what the system has for it', () => {
+    expect(browserCommand(url, 'linux', { DISPLAY: ':0' })).toEqual(['xdg-open', [url]])
+    expect(browserCommand(url, 'darwin', {})).toEqual(['open', [url]])
+    expect(browserCommand(url, 'win32', {})?.[0]).toBe('rundll32.exe')
+  })
+
+  test('is not opened where nobody sits, nor for anything but our own pages', () => {
+    expect(browserCommand(url, 'linux', {})).toBeUndefined()
+    expect(browserCommand(url, 'darwin', { SSH_CONNECTION: '1 2 3 4' })).toBeUndefined()
+    expect(browserCommand(url, 'win32', { SESSIONNAME: 'Services' })).toBeUndefined()
+    for (const odd of ['file:///etc/passwd', 'http://x/ & calc', 'javascript:1', 'http://x/"']) {
+      expect(browserCommand(odd, 'darwin', {}), odd).toBeUndefined()
+    }
+  })
+})
