@@ -2,7 +2,7 @@ import type { Database } from '../db/pool.ts'
 import { earliestIdAt } from '../xmpp/id.ts'
 import { parseJid } from '../xmpp/jid.ts'
 import { Stanza } from '../xmpp/stanza.ts'
-import type { KeptRow, RowInput } from './queue.ts'
+import type { KeptRow, RowInput } from './kept-row.ts'
 
 /**
  * The table of every message that must survive: archive (XEP-0313), offline storage (XEP-0160) and crash log at once.
@@ -120,10 +120,11 @@ export async function pendingRows(
 const STREAM_REMEMBERED_MS = 7 * 24 * 60 * 60_000
 
 /** How many rows wait for an account. */
-export async function countPending(db: Database, username: string): Promise<number> {
+export async function countPending(db: Database, username: string, timeoutMs: number): Promise<number> {
   const rows = await db.query<{ count: number }>(
     'SELECT count(*)::int AS count FROM archive WHERE receiver = $1 AND pending',
     [username],
+    { timeoutMs },
   )
   return rows[0]?.count ?? 0
 }

@@ -3,7 +3,7 @@ import type { Element } from '../xmpp/element.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import type { IqTarget } from './iq.ts'
-import type { Keep } from './queue.ts'
+import type { Keep } from './kept-row.ts'
 import type { Session } from './session.ts'
 
 /** A message on its way. `stanza` may be replaced by handlers of order `change`. */

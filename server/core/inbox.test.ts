@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { Inbox } from './inbox.ts'
-import type { KeptRow } from './queue.ts'
+import type { KeptRow } from './kept-row.ts'
 
 /** All an inbox looks at. */
 const row = (): { isSettled: boolean } & KeptRow => ({ isSettled: false }) as { isSettled: boolean } & KeptRow

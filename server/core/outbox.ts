@@ -1,5 +1,5 @@
 import type { Stanza } from '../xmpp/stanza.ts'
-import type { KeptRow } from './queue.ts'
+import type { KeptRow } from './kept-row.ts'
 
 /** XEP-0198 §5: counters wrap at 2^32. */
 const wrap = 2 ** 32

@@ -6,7 +6,8 @@ import { createIds } from '../xmpp/id.ts'
 import { parseJid } from '../xmpp/jid.ts'
 import { buildStanza } from '../xmpp/stanza.ts'
 import { Inbox } from './inbox.ts'
-import { ArchiveQueue, type KeptRow, type RowInput } from './queue.ts'
+import type { KeptRow, RowInput } from './kept-row.ts'
+import { ArchiveQueue } from './queue.ts'
 
 let db: Database
 let queue: ArchiveQueue

@@ -1,105 +1,7 @@
 import type { Logger } from 'pino'
 import { type Database, DatabaseFault } from '../db/pool.ts'
-import type { Jid } from '../xmpp/jid.ts'
-import type { Stanza } from '../xmpp/stanza.ts'
 import { archiveMigrations, insertRows, pendingRows, recoverStream } from './archive-table.ts'
-import type { Inbox } from './inbox.ts'
-
-/** How the archive treats one message. */
-export interface Keep {
-  /** Wait for a session of the receiver (offline storage and crash safety). */
-  pending: boolean
-  /** Shown in the sender's archive (XEP-0313). */
-  inSender: boolean
-  /** Shown in the receiver's archive. */
-  inReceiver: boolean
-}
-
-/** What a row consists of. */
-export interface RowInput {
-  readonly stanza: Stanza
-  readonly from: Jid
-  readonly to: Jid
-  /** Local account that sent it; undefined when it came from elsewhere. */
-  readonly sender: string | undefined
-  /** Local account it is for; undefined when it goes elsewhere. */
-  readonly receiver: string | undefined
-  readonly keep: Keep
-  /** The sender's 0198 stream and the count of the stanza in it: after a crash they tell what was kept. */
-  readonly stream?: { readonly id: string; readonly inbox: Inbox } | undefined
-}
-
-/** Row states: `queued` (in memory) → `committed`, or `refused` (the database will never take it). */
-export type RowState = 'queued' | 'committed' | 'refused'
-
-/** One message on its way into the archive. A row is pending until a session of its receiver has it. */
-export class KeptRow {
-  readonly id: string
-  readonly input: RowInput
-  /** Count of the stanza in the sender's stream. */
-  readonly streamCount: number | undefined
-  state: RowState = 'queued'
-  isPending: boolean
-  /** Sessions that have it in their unacknowledged queue. */
-  holders = 0
-  /** The session with stream management it was given to, the first one until it is committed, and its count there. */
-  outStream: string | undefined
-  outCount: number | undefined
-  /** What the first try to write it said: a try that seemed to fail may have been carried out. */
-  written: { readonly isPending: boolean; readonly outStream: string | undefined } | undefined
-  readonly #queue: ArchiveQueue
-
-  constructor(queue: ArchiveQueue, id: string, input: RowInput, streamCount: number | undefined) {
-    this.#queue = queue
-    this.id = id
-    this.input = input
-    this.isPending = input.keep.pending
-    this.streamCount = streamCount
-  }
-
-  /** Committed, or refused for good: the sender's ack need not wait any longer. */
-  get isSettled(): boolean {
-    return this.state !== 'queued'
-  }
-
-  /** A session with stream management took it; its client has not acknowledged yet. */
-  heldBy(stream: string, count: number): void {
-    this.held()
-    const isCommitted = this.state === 'committed'
-    if (this.outStream !== undefined && !isCommitted) return
-    this.outStream = stream
-    this.outCount = count
-    if (isCommitted) this.#queue.markGiven(this)
-  }
-
-  /** A session has it and will send it, or has sent it and waits. */
-  held(): void {
-    this.holders++
-    this.#queue.remember(this)
-  }
-
-  /** The session that held it back sends it now. */
-  unheld(): void {
-    this.holders--
-  }
-
-  /** A session that held it has ended without an acknowledgement. */
-  released(): void {
-    this.holders--
-    this.#queue.forgetIfDone(this)
-  }
-
-  /** A client of the receiver has it. */
-  taken(): void {
-    if (this.holders > 0) this.holders--
-    if (!this.isPending) {
-      this.#queue.forgetIfDone(this)
-      return
-    }
-    this.isPending = false
-    this.#queue.markTaken(this)
-  }
-}
+import { KeptRow, type RowCounter, type RowInput, type RowKeeper } from './kept-row.ts'
 
 export interface QueueLimits {
   /** Bytes of stanzas that may wait for the database; at the limit senders get resource-constraint. */
@@ -119,7 +21,7 @@ const retryMs = [50, 100, 250, 500, 1_000]
  * The archive is the queue: every message that must survive becomes a row; rows are committed in groups by one writer,
  * so their order is the order of `add`. While the database is away the queue waits and tries again for ever.
  */
-export class ArchiveQueue {
+export class ArchiveQueue implements RowKeeper {
   readonly #db: Database
   readonly #log: Logger
   readonly #nextId: () => string
@@ -350,7 +252,7 @@ export class ArchiveQueue {
   }
 
   #settled(group: readonly KeptRow[]): void {
-    const inboxes = new Set<Inbox>()
+    const inboxes = new Set<RowCounter>()
     for (const row of group) {
       this.#bytes -= row.input.stanza.bytes.length
       if (row.input.stream) inboxes.add(row.input.stream.inbox)

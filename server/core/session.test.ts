@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseJid } from '../xmpp/jid.ts'
 import { buildStanza, type Stanza } from '../xmpp/stanza.ts'
-import type { KeptRow } from './queue.ts'
+import type { KeptRow } from './kept-row.ts'
 import { type Outlet, Session } from './session.ts'
 
 /** An outlet that remembers what was sent. */

@@ -3,8 +3,8 @@ import type { StreamError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import { Inbox } from './inbox.ts'
+import type { KeptRow } from './kept-row.ts'
 import { Outbox } from './outbox.ts'
-import type { KeptRow } from './queue.ts'
 
 /** The way out to a client: what `stream/` gives a session, over whatever transport. */
 export interface Outlet {

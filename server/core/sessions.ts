@@ -3,7 +3,7 @@ import { StreamError } from '../xmpp/errors.ts'
 import { createJid } from '../xmpp/jid.ts'
 import { buildStanza, type Stanza } from '../xmpp/stanza.ts'
 import type { HookTable } from './hooks.ts'
-import type { KeptRow } from './queue.ts'
+import type { KeptRow } from './kept-row.ts'
 import type { Outlet } from './session.ts'
 import { Session } from './session.ts'
 
@@ -119,6 +119,8 @@ export class Sessions {
     try {
       await this.#hooks.run('session:bound', { session })
     } catch (error) {
+      // The stream goes on: its client is told, and may bind again.
+      session.outlet = undefined
       await this.end(session, 'left')
       throw error
     }

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import { countPending } from '../core/archive-table.ts'
 import { feature } from '../core/feature.ts'
-import type { KeptRow } from '../core/queue.ts'
+import type { KeptRow } from '../core/kept-row.ts'
 import type { Session } from '../core/session.ts'
 import { DatabaseAway } from '../db/pool.ts'
 import { delayXml } from '../xmpp/delay.ts'
@@ -24,6 +24,8 @@ const HOLD_MS = 10_000
 /** People whose number of waiting messages is remembered, and for how long. */
 const COUNTS_MAX = 5_000
 const COUNT_MS = 10_000
+/** Longest time for counting: other messages of the sender wait behind it. */
+const COUNT_WAIT_MS = 500
 
 export default feature({
   name: 'offline',
@@ -52,7 +54,7 @@ export default feature({
     const count = async (username: string): Promise<{ waiting: number }> => {
       const known = counts.get(username)
       if (known && server.now() - known.readAt < COUNT_MS) return known
-      const fresh = { waiting: await countPending(server.db, username), readAt: server.now() }
+      const fresh = { waiting: await countPending(server.db, username, COUNT_WAIT_MS), readAt: server.now() }
       if (counts.size >= COUNTS_MAX) counts.clear()
       counts.set(username, fresh)
       return fresh
