@@ -1,17 +1,17 @@
 /** One stream of a client (RFC 6120 §4): bytes in, stanzas to the router; stanzas out, bytes in one write per turn of the event loop. */
 import type { Outlet, Session } from '../core/session.ts'
 import { StreamError } from '../xmpp/errors.ts'
-import { type Emit, Framer, type FramerEvent } from '../xmpp/framer.ts'
+import type { FramerEvent } from '../xmpp/framer.ts'
 import { tryJid } from '../xmpp/jid.ts'
 import { NS_STREAM } from '../xmpp/namespaces.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import { type ClientHeader, featuresElement, headerFault, readHeader, streamEnd, streamHeader } from './header.ts'
+import { Intake, type IntakeOwner } from './intake.ts'
 import type { Management } from './management.ts'
 import { featuresFor, negotiate } from './negotiation.ts'
 import type { Flushable } from './outlet.ts'
 import type { Login } from './sasl.ts'
 import type { Streams } from './streams.ts'
-import { Shaper } from './throttle.ts'
 import type { Transport, TransportListener } from './transport.ts'
 
 /**
@@ -20,17 +20,10 @@ import type { Transport, TransportListener } from './transport.ts'
  */
 export type Phase = 'unsecured' | 'unauthenticated' | 'unbound' | 'bound' | 'closing' | 'closed'
 
-/** Reading stops while more than this waits behind a stanza that is being handled. */
-const BUFFERED_BYTES_MAX = 64 * 1024
-const none: Buffer[] = []
 const NOTHING: ClientHeader = { from: undefined, lang: undefined }
 
-// Why reading is paused; as bits.
-const BUSY = 1
-const PACE = 2
-
 /** The outlet of its session, the listener of its connection. */
-export class ClientStream implements Outlet, Flushable, TransportListener {
+export class ClientStream implements Outlet, Flushable, TransportListener, IntakeOwner {
   readonly streams: Streams
   readonly wire: Transport
   phase: Phase
@@ -55,22 +48,16 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
   takenAt = 0
   /** Stanzas the client sends again after a resume although they were handled: passed over. */
   repeated = 0
-  readonly #framer: Framer
-  readonly #emit: Emit = event => this.#take(event)
+  readonly #intake: Intake
   /** The header of this stream has been answered. */
   #isOpen = false
   /** Nothing is written before the answer to the bind request. */
   #isHeld = false
   #parts: Buffer[] = []
-  #busy: Promise<void> | undefined
-  /** Messages of a WebSocket that arrived behind the one that is being handled. */
-  #held: Buffer[] = none
-  #pauses = 0
   /** Stanzas in the chunk being read. */
   #stanzas = 0
   /** Bytes received before login. */
   #strangeBytes = 0
-  #shaper: Shaper | undefined
 
   constructor(streams: Streams, wire: Transport) {
     const { bytesBeforeLogin, depth } = streams.settings
@@ -79,7 +66,7 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     this.phase = wire.isSecure || wire.isPlaintextAllowed ? 'unauthenticated' : 'unsecured'
     this.startedAt = streams.parts.now()
     this.receivedAt = this.startedAt
-    this.#framer = new Framer({ mode: wire.mode, limits: { stanzaBytes: bytesBeforeLogin, depth } })
+    this.#intake = new Intake(this, streams.alarms, { stanzaBytes: bytesBeforeLogin, depth })
     streams.add(this)
   }
 
@@ -102,7 +89,7 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
 
   /** Bytes that arrived behind the element that is being handled. */
   get bufferedBytes(): number {
-    return this.#framer.buffered
+    return this.#intake.bufferedBytes
   }
 
   send(stanza: Stanza): void {
@@ -129,9 +116,8 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     this.phase = 'closing'
     this.endedAt = this.streams.parts.now()
     this.login = undefined
-    this.streams.alarms.clear(this.#atPace)
     // What still arrives is thrown away, so that the goodbye is not lost in a reset.
-    this.wire.resume()
+    this.#intake.close()
     this.wire.finish()
   }
 
@@ -172,17 +158,19 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     const { length } = chunk
     try {
       if (this.phase === 'bound') {
-        this.#read(chunk)
-        this.#keepPace(length)
+        this.#intake.push(chunk)
+        if (this.isOver) return
+        this.#intake.keepPace(this.streams.settings, this.#stanzas, length, this.receivedAt)
+        this.#stanzas = 0
       } else {
         this.#strangeBytes += length
         if (this.#strangeBytes > this.streams.settings.bytesBeforeLogin && !this.username) {
           throw new StreamError('policy-violation', 'Too much was sent before login.')
         }
-        this.#read(chunk)
+        this.#intake.push(chunk)
       }
     } catch (error) {
-      this.#fault(error)
+      this.stumble(error)
     }
   }
 
@@ -200,20 +188,19 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     this.#parts = []
     this.login = undefined
     const { streams, session } = this
-    streams.alarms.clear(this.#atPace)
+    this.#intake.close()
     this.management?.close()
     streams.throttle.disconnected(this.address)
     if (session) streams.parts.sessions.lost(session, this)
     streams.remove(this)
   }
 
-  /** A new stream header comes next on the same connection (§4.3.3). @returns bytes that were dropped */
-  restart(phase: Phase, options: { keepBuffered: boolean }): number {
+  /** A new stream header comes next on the same connection (§4.3.3). */
+  restart(phase: Phase, options: { keepBuffered: boolean }): void {
     this.phase = phase
     this.#isOpen = false
     this.header = NOTHING
-    // Over WebSocket each element is a document of its own: nothing to reset.
-    return this.wire.mode === 'document' ? 0 : this.#framer.reset(options)
+    this.#intake.restart(options)
   }
 
   /** Login is done: longer stanzas may come. */
@@ -221,25 +208,19 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     const { maxStanzaBytes } = this.streams.settings
     this.username = username
     this.login = undefined
-    this.#framer.setLimits({ stanzaBytes: maxStanzaBytes })
+    this.#intake.setLimits({ stanzaBytes: maxStanzaBytes })
   }
 
   /** The session begins, or goes on here. */
   attach(session: Session): void {
     this.session = session
     this.phase = 'bound'
-    this.#shaper = new Shaper()
   }
 
   /** Everything that arrives from now on waits until `work` is done. Its failure ends the stream. */
   wait(work: Promise<void>): void {
-    if (this.wire.mode === 'stream') this.#framer.pause()
-    const busy = work.then(
-      () => this.#goOn(),
-      error => this.#fault(error),
-    )
-    this.#busy = busy
-    if (this.management && this.session) this.streams.working(this.session, busy)
+    const done = this.#intake.wait(work)
+    if (this.management && this.session) this.streams.working(this.session, done)
   }
 
   /** Gathers what is sent without writing it, until `release`. */
@@ -259,29 +240,7 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
     if (this.#parts.length === 0) this.streams.batch.add(this)
   }
 
-  #gather(element: Buffer): void {
-    if (this.isOver) return
-    if (this.#parts.push(element) === 1) this.streams.batch.add(this)
-  }
-
-  #read(chunk: Buffer): void {
-    if (this.#busy && this.wire.mode === 'document') {
-      this.#held = [...this.#held, chunk]
-      this.#hold(BUSY)
-      return
-    }
-    this.#framer.push(chunk, this.#emit)
-    if (this.#busy && this.#framer.buffered > BUFFERED_BYTES_MAX) this.#hold(BUSY)
-  }
-
-  #write(): void {
-    const parts = this.#parts
-    this.#parts = []
-    for (const part of parts) this.writtenBytes += part.length
-    this.wire.write(parts)
-  }
-
-  #take(event: FramerEvent): void {
+  take(event: FramerEvent): void {
     if (this.isOver) return
     switch (event.type) {
       case 'stanza':
@@ -299,6 +258,26 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
       default:
         event satisfies never
     }
+  }
+
+  stumble(error: unknown): void {
+    if (error instanceof StreamError) this.fail(error)
+    else {
+      this.streams.parts.log.error({ err: error, jid: this.session?.jid.full }, 'stream stumbled over a bug')
+      this.fail(new StreamError('internal-server-error'))
+    }
+  }
+
+  #gather(element: Buffer): void {
+    if (this.isOver) return
+    if (this.#parts.push(element) === 1) this.streams.batch.add(this)
+  }
+
+  #write(): void {
+    const parts = this.#parts
+    this.#parts = []
+    for (const part of parts) this.writtenBytes += part.length
+    this.wire.write(parts)
   }
 
   #opened(event: Extract<FramerEvent, { type: 'open' }>): void {
@@ -364,56 +343,6 @@ export class ClientStream implements Outlet, Flushable, TransportListener {
       this.end()
       this.#endSession()
     } else negotiate(this, stanza)
-  }
-
-  #goOn(): void {
-    this.#busy = undefined
-    if (this.isOver) return
-    try {
-      if (this.wire.mode === 'stream') this.#framer.resume(this.#emit)
-      else this.#readHeld()
-    } catch (error) {
-      this.#fault(error)
-    }
-    if (!this.#busy) this.#release(BUSY)
-  }
-
-  #readHeld(): void {
-    while (!this.#busy && !this.isOver) {
-      const [message, ...others] = this.#held
-      if (!message) return
-      this.#held = others
-      this.#framer.push(message, this.#emit)
-    }
-  }
-
-  #keepPace(bytes: number): void {
-    const wait = this.#shaper?.count(this.streams.settings, this.#stanzas, bytes, this.receivedAt) ?? 0
-    this.#stanzas = 0
-    if (wait === 0) return
-    this.#hold(PACE)
-    this.streams.alarms.set(this.#atPace, wait)
-  }
-
-  readonly #atPace = (): void => this.#release(PACE)
-
-  #hold(reason: number): void {
-    if (this.#pauses === 0) this.wire.pause()
-    this.#pauses |= reason
-  }
-
-  #release(reason: number): void {
-    if ((this.#pauses & reason) === 0) return
-    this.#pauses &= ~reason
-    if (this.#pauses === 0) this.wire.resume()
-  }
-
-  #fault(error: unknown): void {
-    if (error instanceof StreamError) this.fail(error)
-    else {
-      this.streams.parts.log.error({ err: error, jid: this.session?.jid.full }, 'stream stumbled over a bug')
-      this.fail(new StreamError('internal-server-error'))
-    }
   }
 
   #endSession(): void {

@@ -13,9 +13,9 @@ const REQUEST = Buffer.from(`<r xmlns='${NS_SM}'/>`)
 /** The latest answer to `<r/>`: until then it may wait for stanzas to be safe. */
 const ANSWER_MS = 1_000
 /** How long a resume waits until everything of the former stream is safe. */
-const SETTLE_MS = 10_000
+const SETTLE_MS = 3_000
 /** How long the database may take to tell what a stream of a node that is no more had kept. */
-const RECOVER_MS = 5_000
+const RECOVER_MS = 4_000
 
 /** More was acknowledged than was sent (§6). */
 export class HandledCountTooHigh extends StreamError {

@@ -21,7 +21,7 @@ const FAILURES_MAX = 5
 /** RFC 5802 asks for randomness; 24 characters. */
 const NONCE_BYTES = 18
 /** How long an account may be looked up while the database is slow. */
-const LOOKUP_MS = 5_000
+const LOOKUP_MS = 4_000
 const VERIFIER_KINDS: readonly ScramHash[] = ['SHA-1', 'SHA-256', 'SHA-512']
 
 /** What is offered on a stream now. */

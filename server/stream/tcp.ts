@@ -7,7 +7,7 @@ import { ClientStream } from './c2s.ts'
 import { bindingData, bindingTypes } from './channel-binding.ts'
 import { joined } from './outlet.ts'
 import type { Streams } from './streams.ts'
-import { isLoopback } from './throttle.ts'
+import { isLoopback, plainAddress } from './throttle.ts'
 import type { Transport, TransportListener } from './transport.ts'
 
 /** After this much silence the operating system asks the other one whether it is there: a PC that was switched off is noticed. */
@@ -45,7 +45,7 @@ export async function listenTcp(options: TcpOptions): Promise<Listener> {
   const server = net.createServer(
     { noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS },
     socket => {
-      const address = socket.remoteAddress ?? ''
+      const address = plainAddress(socket.remoteAddress)
       if (streams.isClosed || !streams.throttle.connected(address)) {
         socket.destroy()
         return

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isLoopback, Shaper, Throttle } from './throttle.ts'
+import { isLoopback, plainAddress, Shaper, Throttle } from './throttle.ts'
 
 const settings = {
   connectionsPerAddress: 3,
@@ -39,7 +39,9 @@ describe('connections', () => {
   test('this computer itself is not counted', () => {
     const { throttle } = setUp()
     for (let index = 0; index < 100; index++) expect(throttle.connected('127.0.0.1')).toBe(true)
-    expect(isLoopback('::1') && isLoopback('::ffff:127.0.0.1')).toBe(true)
+    expect(isLoopback('::1') && isLoopback(plainAddress('::ffff:127.0.0.1'))).toBe(true)
+    expect(plainAddress('::ffff:192.0.2.1')).toBe('192.0.2.1')
+    expect(plainAddress('2001:db8::1')).toBe('2001:db8::1')
     expect(isLoopback('192.0.2.127')).toBe(false)
   })
 })

@@ -156,7 +156,12 @@ export class Shaper {
 
 /** This computer itself: reverse proxies, tests and services run here, and nobody else can connect from here. */
 export function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address === '::1' || address.startsWith('::ffff:127.')
+  return address.startsWith('127.') || address === '::1'
+}
+
+/** An address as people know it: an IPv4 address that came to an IPv6 socket is written as IPv4. */
+export function plainAddress(address: string | undefined): string {
+  return address?.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : (address ?? '')
 }
 
 const addressKey = (address: string): string => `address ${address}`

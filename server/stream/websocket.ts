@@ -7,7 +7,7 @@ import type { CertificateInUse, ServerTls } from '../net/tls.ts'
 import { ClientStream } from './c2s.ts'
 import { bindingData, bindingTypes } from './channel-binding.ts'
 import type { Streams } from './streams.ts'
-import { isLoopback } from './throttle.ts'
+import { isLoopback, plainAddress } from './throttle.ts'
 import type { Transport, TransportListener } from './transport.ts'
 
 const PATHS: readonly string[] = ['/ws', '/xmpp-websocket']
@@ -46,7 +46,7 @@ export function acceptWebSocket(options: WebSocketOptions): { close(): void } {
       if (server.listenerCount('upgrade') === 1) refuse(socket, '404 Not Found')
       return
     }
-    const address = request.socket.remoteAddress ?? ''
+    const address = plainAddress(request.socket.remoteAddress)
     // RFC 7395 §3.1: without the subprotocol it is not for us.
     if (!offersXmpp(request)) refuse(socket, '400 Bad Request')
     else if (streams.isClosed) refuse(socket, '503 Service Unavailable')
