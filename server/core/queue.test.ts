@@ -29,7 +29,7 @@ function message(text: string, stream?: RowInput['stream']): RowInput {
   }
 }
 
-function add(text: string, stream?: RowInput['stream']): KeptRow {
+function add(text: string, stream?: { id: string; inbox: Inbox }): KeptRow {
   const row = queue.add(message(text, stream))
   if (row === 'full') throw new Error('the queue is full')
   stream?.inbox.count()
