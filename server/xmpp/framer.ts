@@ -125,10 +125,10 @@ export class Framer {
   reset(options: { readonly keepBuffered?: boolean } = {}): number {
     this.#phase = 'prolog'
     this.#tags.reset()
-    const dropped = options.keepBuffered === true ? 0 : this.buffered
-    // Behind the element of a WebSocket message there is nothing to keep.
-    if (options.keepBuffered !== true || this.#mode === 'document') this.#arrivals.clear()
-    if (options.keepBuffered !== true) this.#waiting = []
+    if (options.keepBuffered === true) return 0
+    const dropped = this.buffered
+    this.#arrivals.clear()
+    this.#waiting = []
     return dropped
   }
 
@@ -138,7 +138,7 @@ export class Framer {
     try {
       for (;;) {
         this.#read(emit)
-        if (this.#mode === 'document' && !this.#isPaused) this.#endDocument()
+        if (this.#mode === 'document' && !this.#isPaused) this.#proveDocumentEnded()
         const next = this.#isPaused ? undefined : this.#waiting.shift()
         if (next === undefined) break
         this.#arrivals.take(next)
@@ -198,7 +198,6 @@ export class Framer {
     if (this.#arrivals.bytes[at] !== LESS_THAN) {
       throw new FramerError('bad-format', 'Text stands between two stanzas.')
     }
-    if (this.#mode === 'document') throw new FramerError('not-well-formed', 'A message holds more than one element.')
     if (at + 1 === this.#arrivals.length) return false
     if (this.#arrivals.bytes[at + 1] === SLASH) {
       this.#phase = 'end-tag'
@@ -261,16 +260,27 @@ export class Framer {
   }
 
   #finishElement(emit: Emit): void {
+    const isDocument = this.#mode === 'document'
     const { ns, name } = this.#tags
-    this.#phase = 'between'
-    if (this.#mode === 'document' && ns === NS_FRAMING && (name === 'open' || name === 'close')) {
-      emit(name === 'open' ? this.#openEvent() : { type: 'close' })
-    } else {
-      emit({
-        type: 'stanza',
-        stanza: canonicalStanza(this.#tags, this.#arrivals, this.#origin, this.#arrivals.position),
-      })
+    const isFraming = isDocument && ns === NS_FRAMING
+    const end = this.#arrivals.position
+    if (isDocument && this.#skipBlanks()) {
+      throw new FramerError('not-well-formed', 'A message holds more than one element.')
     }
+    if (isFraming && (name === 'open' || name === 'close')) {
+      this.#startDocument()
+      emit(name === 'open' ? this.#openEvent() : { type: 'close' })
+      return
+    }
+    const stanza = canonicalStanza(this.#tags, this.#arrivals, this.#origin, end)
+    if (isDocument) this.#startDocument()
+    else this.#phase = 'between'
+    emit({ type: 'stanza', stanza })
+  }
+
+  #startDocument(): void {
+    this.#phase = 'prolog'
+    this.#arrivals.clear()
   }
 
   #readEndTag(emit: Emit): boolean {
@@ -287,11 +297,10 @@ export class Framer {
     return false
   }
 
-  #endDocument(): void {
-    if (this.#arrivals.length === 0 || this.#phase === 'closed') return
-    if (this.#phase !== 'between') throw new FramerError('not-well-formed', 'A message is not one complete element.')
-    this.#phase = 'prolog'
-    this.#arrivals.clear()
+  #proveDocumentEnded(): void {
+    if (this.#arrivals.length > 0 && this.#phase !== 'closed') {
+      throw new FramerError('not-well-formed', 'A message is not one complete element.')
+    }
   }
 
   // Returns false when there is nothing but white space.

@@ -179,15 +179,22 @@ export class Stanza {
     const lang = 'lang' in header ? header.lang : this.lang
     const isIdKept = !('id' in header)
     const id = isIdKept ? this.#id : header.id
-    const removed: string[] = []
+    if (
+      isOther(this.to, to) ||
+      isOther(this.from, from) ||
+      isOther(this.type, type) ||
+      isOther(this.lang, lang) ||
+      !(isIdKept || this.id === undefined || this.id === id)
+    ) {
+      return this.#rebuilt(header)
+    }
     const added =
-      change('to', this.to, to, removed) +
-      change('from', this.from, from, removed) +
-      (isIdKept ? '' : change('id', this.id, id, removed)) +
-      change('type', this.type, type, removed) +
-      change('xml:lang', this.lang, lang, removed)
-    if (added === '' && removed.length === 0) return this
-    if (removed.length > 0) return this.#rebuilt(removed, added)
+      change('to', this.to, to) +
+      change('from', this.from, from) +
+      (isIdKept ? '' : change('id', this.id, id)) +
+      change('type', this.type, type) +
+      change('xml:lang', this.lang, lang)
+    if (added === '') return this
     const bytes = this.#inserted(added)
     const shift = bytes.length - this.bytes.length
     const idStart = isIdKept && this.#idStart > 0 ? this.#idStart + shift : 0
@@ -257,12 +264,15 @@ export class Stanza {
     return element
   }
 
-  // Attributes taken out of the start tag, and others written into it.
-  #rebuilt(removed: readonly string[], added: string): Stanza {
+  // The seldom way: attributes that are there are to be something else, so they are taken out of the start tag first.
+  #rebuilt(header: Header): Stanza {
+    const removed: string[] = []
+    for (const key of HEADER_KEYS) {
+      if (key in header && isOther(this[key], header[key])) removed.push(key === 'lang' ? 'xml:lang' : key)
+    }
     const root = readStartTag(this.bytes, 0)
     const spans = root.attributes.filter(({ name }) => removed.includes(name))
-    const rest = Stanza.fromBytes(withoutSpans(this.bytes, root, spans))
-    return added === '' ? rest : Stanza.fromBytes(rest.#inserted(added))
+    return Stanza.fromBytes(withoutSpans(this.bytes, root, spans)).with(header)
   }
 
   // The bytes with a text behind the name in the start tag.
@@ -306,10 +316,15 @@ function build(bytes: Buffer, root: StartTag, kind: StanzaKind, ns: string, defa
   if (!root.isEmpty) {
     eachElement(bytes, root.end, bytes.length, (from, to) => children.push(index(bytes, root, from, to, defaultNs)))
   }
-  const value = (name: string) => attributeOf(bytes, root.attributes, name)
-  const lang = value('xml:lang')
-  const header = { to: value('to'), from: value('from'), id: value('id'), type: value('type'), lang }
-  return new Stanza({ kind, name: localName(root.name), ns, ...header, bytes, idStart: 0, idEnd: 0 }, children)
+  const { attributes } = root
+  const to = attributeOf(bytes, attributes, 'to')
+  const from = attributeOf(bytes, attributes, 'from')
+  const id = attributeOf(bytes, attributes, 'id')
+  const type = attributeOf(bytes, attributes, 'type')
+  const lang = attributeOf(bytes, attributes, 'xml:lang')
+  // All parts have the same keys in the same order: the constructor then sees one shape.
+  const name = localName(root.name)
+  return new Stanza({ kind, name, ns, to, from, id, type, lang, bytes, idStart: 0, idEnd: 0 }, children)
 }
 
 function index(bytes: Buffer, root: StartTag, start: number, end: number, defaultNs: string): ChildIndex {
@@ -328,9 +343,11 @@ function attributeOf(bytes: Buffer, attributes: readonly AttributeSpan[], name: 
   return found === undefined ? undefined : decodeValue(bytes, found.valueStart, found.valueEnd)
 }
 
-// The text of an attribute that is to be written, '' when it is there already or shall not be. Notes in `removed` when another value stands there.
-function change(name: string, is: string | undefined, shall: string | undefined, removed: string[]): string {
-  if (is === shall) return ''
-  if (is !== undefined) removed.push(name)
-  return shall === undefined ? '' : ` ${name}='${escapeAttribute(shall)}'`
+function isOther(is: string | undefined, shall: string | undefined): boolean {
+  return is !== undefined && is !== shall
+}
+
+// The text of an attribute that is to be written, '' when it is there already or shall not be.
+function change(name: string, is: string | undefined, shall: string | undefined): string {
+  return shall === undefined || is === shall ? '' : ` ${name}='${escapeAttribute(shall)}'`
 }

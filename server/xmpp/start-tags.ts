@@ -200,7 +200,9 @@ export class StartTags {
       if (this.children.length === this.limits.children) {
         throw new FramerError('policy-violation', `A stanza has more than ${this.limits.children} children.`)
       }
-      this.children.push({ name: this.#childName, ns: this.#childNs, start: this.#childStart, end })
+      const child = { name: this.#childName, ns: this.#childNs, start: this.#childStart, end }
+      if (this.children.length === 0) this.children = [child]
+      else this.children.push(child)
     }
     this.nameStart = this.#open[at - OPEN_FIELDS] as number
     this.nameLength = (this.#open[at - OPEN_FIELDS + 1] as number) - this.nameStart
