@@ -58,16 +58,18 @@ export class Subscriptions {
 
   async #outbound(username: string, stanza: Stanza, type: SubscriptionStanza, own: Jid, contact: Jid): Promise<void> {
     let transition: Transition | undefined
+    let wasSeen = false
     await this.#parts.rosters.change(username, contact.bare, (item, roster) => {
       transition = outbound(item, type)
+      wasSeen = hasFrom(item.subscription)
       const next = { ...item, ...transition.next }
       const isNew = !item.isListed && (next.isAsking || next.isApproved || hasFrom(next.subscription))
       if (isNew && roster.items.size >= ITEMS_MAX) throw stanzaError('resource-constraint', 'The contact list is full.')
       return settle({ ...next, isListed: item.isListed || isNew }, item)
     })
     if (!transition?.pass) return
-    // §3.2.2: unavailable goes first, while the other side is still subscribed.
-    if (type === 'unsubscribed') await this.#parts.presence.sendUnavailable(own.bare, contact)
+    // §3.2.2: unavailable goes first, while the other side is still subscribed. Who was only asking must not learn what devices there are.
+    if (type === 'unsubscribed' && wasSeen) await this.#parts.presence.sendUnavailable(own.bare, contact)
     await this.#inbound(stanza, type, own, contact)
     if (type === 'subscribed') await this.#parts.presence.sendCurrent(own.bare, contact)
   }

@@ -8,7 +8,8 @@
  *
  * `receives` takes the very next stanza: whatever comes unexpectedly fails the test. A pattern names what matters: attributes that
  * it does not name are free (but for `type`: none given means none allowed), an empty element stands for any content, and
- * ids and time stamps of the server (stanza-id, delay) and the texts of errors need not be mentioned. `*` stands for any value.
+ * ids and time stamps of the server (stanza-id, delay) and the texts of errors need not be mentioned. `*` stands for any value, `!` for an
+ * attribute that is not there.
  */
 import { randomBytes } from 'node:crypto'
 import { loadFeatures } from '../../server/chat.ts'
@@ -229,7 +230,7 @@ export function difference(element: Element, pattern: Element): string | undefin
   for (const [name, wanted] of Object.entries(attributes)) {
     if (name === 'xmlns' || name.startsWith('xmlns:')) continue
     const value: unknown = element.attrs[name]
-    if (wanted === '*' ? value === undefined : value !== wanted) {
+    if (wanted === '*' ? value === undefined : value !== (wanted === '!' ? undefined : wanted)) {
       return `${name} of <${pattern.name}> is ${String(value)}, not ${String(wanted)}`
     }
   }
