@@ -1,19 +1,18 @@
 import type { Bus } from '../cluster/bus.ts'
 import type { Directory, Route } from '../cluster/directory.ts'
-import { StanzaError, stanzaError } from '../xmpp/errors.ts'
+import { stanzaError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import type { Accounts } from './accounts.ts'
 import type { HookTable, MessageEvent } from './hooks.ts'
 import type { Keep, KeptRow } from './kept-row.ts'
+import { PATIENCE_MS, withinTime } from './patience.ts'
 import type { ArchiveQueue } from './queue.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 
 const NS_HINTS = 'urn:xmpp:hints'
 const NS_STANZA_ID = 'urn:xmpp:sid:0'
-/** How long it may take to find out whether somebody exists whom nobody has asked for lately. */
-const LOOKUP_MS = 750
 
 /** Payloads that say nothing worth keeping (XEP-0085, XEP-0184 is kept: a receipt lost is a doubt for ever). */
 const fleeting = new Set(['http://jabber.org/protocol/chatstates', 'urn:xmpp:sid:0', 'jabber:client thread'])
@@ -94,7 +93,7 @@ export class Messages {
     if (this.#parts.directory.routes(event.to.bare).length === 0) {
       const account = this.#parts.accounts.get(username)
       if (account instanceof Promise)
-        return withinTime(account).then(found => this.#toAccount(event, username, found !== undefined))
+        return withinTime(account, PATIENCE_MS).then(found => this.#toAccount(event, username, found !== undefined))
       return this.#toAccount(event, username, account !== undefined)
     }
     return this.#toAccount(event, username, true)
@@ -225,20 +224,6 @@ export class Messages {
 
   /** Set by the router: tells the sender of a request or message that it cannot be served. */
   onUnanswered: ((stanza: Stanza) => void) | undefined
-}
-
-/** Other messages of the sender wait behind this one: a database that hangs must not hold them up. @throws StanzaError */
-async function withinTime<T>(found: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    const text = 'The database does not answer. Please try again in a moment.'
-    timer = setTimeout(() => reject(new StanzaError('wait', 'internal-server-error', text)), LOOKUP_MS)
-  })
-  try {
-    return await Promise.race([found, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 const escapeBare = (bare: string): string => bare.replaceAll('&', '&amp;').replaceAll("'", '&apos;')

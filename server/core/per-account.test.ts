@@ -59,3 +59,13 @@ test('above its capacity the oldest goes, but never one with a session', async (
   for (const username of ['pinned', 'a', 'b', 'c', 'd']) await values.get(username)
   expect(['pinned', 'a', 'b', 'c', 'd'].filter(username => values.peek(username))).toEqual(['pinned', 'c', 'd'])
 })
+
+test('whoever cannot wait is told so, and what is loading is there the next time', async () => {
+  const database = Promise.withResolvers<string>()
+  const values = new PerAccount({ load: () => database.promise, isPinned: () => false, patienceMs: 1 })
+  await expect(values.get('romeo')).rejects.toMatchObject({ type: 'wait', condition: 'internal-server-error' })
+  const patient = values.load('romeo')
+  database.resolve('at last')
+  expect(await patient).toBe('at last')
+  expect(values.get('romeo')).toBe('at last')
+})

@@ -1,3 +1,5 @@
+import { withinTime } from './patience.ts'
+
 /**
  * What a feature keeps in memory per account (its roster, block list, …): loaded once, at the latest at login, then
  * answered without waiting. The least recently used go first; accounts with a session here are never dropped.
@@ -6,26 +8,37 @@ export class PerAccount<T> {
   readonly #load: (username: string) => Promise<T>
   readonly #isPinned: (username: string) => boolean
   readonly #capacity: number
+  readonly #patienceMs: number | undefined
   readonly #values = new Map<string, T>()
   readonly #loading = new Map<string, Promise<T>>()
 
   /**
    * @param options.load reads the value from the database; its failure is passed on and not remembered
    * @param options.isPinned whether the account has a session here
+   * @param options.patienceMs how long `get` waits for a load; undefined = until it is done
    * @param options.capacity how many accounts are kept at most, pinned ones not counted
    */
   constructor(options: {
     load: (username: string) => Promise<T>
     isPinned: (username: string) => boolean
+    patienceMs?: number
     capacity?: number
   }) {
     this.#load = options.load
     this.#isPinned = options.isPinned
+    this.#patienceMs = options.patienceMs
     this.#capacity = options.capacity ?? 5_000
   }
 
-  /** The value, at once if it is here. */
+  /** The value, at once if it is here. Rejects with StanzaError `wait` when loading takes too long; it goes on meanwhile. */
   get(username: string): T | Promise<T> {
+    const value = this.load(username)
+    if (!(value instanceof Promise) || this.#patienceMs === undefined) return value
+    return withinTime(value, this.#patienceMs)
+  }
+
+  /** The value, at once if it is here; waits for the database as long as that takes. */
+  load(username: string): T | Promise<T> {
     const value = this.#values.get(username)
     if (value !== undefined) return value
     const loading = this.#loading.get(username)

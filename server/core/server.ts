@@ -8,6 +8,7 @@ import type { Advertisement, AdvertisementTable } from './advertise.ts'
 import type { Feature } from './feature.ts'
 import type { Handler, Hooks, HookTable, Order } from './hooks.ts'
 import type { IqHandler, IqTable, IqTarget } from './iq.ts'
+import { PATIENCE_MS } from './patience.ts'
 import { PerAccount } from './per-account.ts'
 import type { ArchiveQueue } from './queue.ts'
 import type { Rosters } from './roster.ts'
@@ -117,11 +118,15 @@ export function scopeFor<S extends TObject>(
       undo.push(() => streamFeatures.delete(xml))
     },
     perAccount: load => {
-      const values = new PerAccount({ load, isPinned: username => parts.sessions.has(username) })
+      const values = new PerAccount({
+        load,
+        isPinned: username => parts.sessions.has(username),
+        patienceMs: PATIENCE_MS,
+      })
       undo.push(hooks.on('account:removed', 'watch', ({ username }) => values.drop(username)))
       undo.push(
         hooks.on('session:bound', 'store', async ({ session }) => {
-          await values.get(session.username)
+          await values.load(session.username)
         }),
       )
       return values
