@@ -16,7 +16,6 @@ export interface IntakeOwner {
 
 /** Reading stops while more than this waits behind a stanza that is being handled. */
 const BUFFERED_BYTES_MAX = 64 * 1024
-const none: Buffer[] = []
 
 // Why reading is paused; as bits.
 const BUSY = 1
@@ -29,8 +28,6 @@ export class Intake {
   readonly #emit = (event: FramerEvent): void => this.#owner.take(event)
   readonly #atPace = (): void => this.#release(PACE)
   #busy: Promise<void> | undefined
-  /** Messages of a WebSocket that arrived behind the one that is being handled. */
-  #held: Buffer[] = none
   #pauses = 0
   #shaper: Shaper | undefined
 
@@ -47,11 +44,6 @@ export class Intake {
 
   /** Takes what arrived. @throws StreamError; whatever handling an event throws */
   push(chunk: Buffer): void {
-    if (this.#busy && this.#owner.wire.mode === 'document') {
-      this.#held = [...this.#held, chunk]
-      this.#hold(BUSY)
-      return
-    }
     this.#framer.push(chunk, this.#emit)
     if (this.#busy && this.#framer.buffered > BUFFERED_BYTES_MAX) this.#hold(BUSY)
   }
@@ -61,7 +53,7 @@ export class Intake {
    * @returns when that is; never rejects
    */
   wait(work: Promise<void>): Promise<void> {
-    if (this.#owner.wire.mode === 'stream') this.#framer.pause()
+    this.#framer.pause()
     this.#busy = work.then(
       () => this.#goOn(),
       error => this.#owner.stumble(error),
@@ -91,7 +83,6 @@ export class Intake {
   /** What still arrives is thrown away by the owner: reading goes on. */
   close(): void {
     this.#alarms.clear(this.#atPace)
-    this.#held = none
     if (this.#pauses !== 0) this.#owner.wire.resume()
     this.#pauses = 0
   }
@@ -100,21 +91,11 @@ export class Intake {
     this.#busy = undefined
     if (this.#owner.isOver) return
     try {
-      if (this.#owner.wire.mode === 'stream') this.#framer.resume(this.#emit)
-      else this.#readHeld()
+      this.#framer.resume(this.#emit)
     } catch (error) {
       this.#owner.stumble(error)
     }
     if (!this.#busy) this.#release(BUSY)
-  }
-
-  #readHeld(): void {
-    while (!this.#busy && !this.#owner.isOver) {
-      const [message, ...others] = this.#held
-      if (!message) return
-      this.#held = others
-      this.#framer.push(message, this.#emit)
-    }
   }
 
   #hold(reason: number): void {

@@ -254,9 +254,14 @@ function refuse(stream: ClientStream, error: StanzaError, h?: number): void {
   stream.sendRaw(`<failed xmlns='${NS_SM}'${count}>${condition?.toString() ?? ''}</failed>`)
 }
 
+// What nearly every client sends: no tree is needed to read it.
+const USUAL_ACK =
+  /^<a xmlns=["']urn:xmpp:sm:3["'] h=["'](\d{1,10})["'] ?\/>$|^<a h=["'](\d{1,10})["'] xmlns=["']urn:xmpp:sm:3["'] ?\/>$/
+
 /** The `h` of an element: xs:unsignedInt; undefined when it is none. */
 function countOf(element: Stanza): number | undefined {
-  const text = element.element.getAttr('h')
+  const usual = USUAL_ACK.exec(element.bytes.toString('latin1'))
+  const text = usual ? (usual[1] ?? usual[2]) : element.element.getAttr('h')
   if (typeof text !== 'string' || !/^\s*\+?\d{1,10}\s*$/.test(text)) return undefined
   const count = Number(text)
   return count < WRAP ? count : undefined
