@@ -54,7 +54,8 @@ describe.skipIf(isLeftOut)('everybody can use the pages', () => {
       for (const path of pages) {
         await page.goto(`${appliance.adminUrl}#/${path}`)
         await page.locator('main h1').waitFor()
-        await page.waitForLoadState('networkidle', { timeout: 1000 }).catch(() => undefined)
+        // What the page shows has come when its first card is there; the page that does not exist has a link instead.
+        await page.locator('main .card, main a.primary').first().waitFor()
         await expectNoBarrier(page, `#/${path}`)
       }
       expect(faults).toEqual([])
@@ -75,8 +76,9 @@ describe.skipIf(isLeftOut)('everybody can use the pages', () => {
       .waitFor()
 
     await signIn(page, appliance.adminUrl, people.anna)
+    await page.getByRole('heading', { name: 'What happened' }).waitFor()
     await page.context().clearCookies()
-    await page.getByRole('link', { name: 'People', exact: true }).click()
+    await page.evaluate("location.hash = '/people'")
     await page.getByText('You were signed out').waitFor()
   })
 

@@ -13,6 +13,8 @@ export const en = {
     'The chat server does not answer. Check that its PC is on and in the same network; this page tries again by itself.',
   unexpectedAnswer: (status: number) =>
     `The chat server gave an answer this page does not understand (${status}). Load the page again; if that does not help, restart the chat server.`,
+  pageNotLoaded:
+    'This page could not be loaded. Perhaps the chat server was updated a moment ago: load everything again.',
   justNow: 'just now',
   back: 'Back',
   cancel: 'Cancel',
@@ -211,6 +213,7 @@ export const en = {
     search: 'Find people',
     found: (n: number) => (n === 0 ? 'Nobody found.' : `${people(n)} found.`),
     nobody: 'Nobody here has that name.',
+    rest: (shown: number, all: number) => `${shown} of ${people(all)} are shown. Search to find the others.`,
     online: (n: number) => `Online on ${devices(n)}`,
     seen: (when: string) => `Last seen ${when}`,
     never: 'Never signed in',

@@ -12,6 +12,11 @@ export class Loaded<T> {
     this.#ask = ask
   }
 
+  /** Whether it was asked before; not reactive, so that an effect that asks does not run again because of the answer. */
+  get isAsked(): boolean {
+    return this.#round > 0
+  }
+
   /** Asks (again). An answer that was overtaken by a later question is dropped; a failure keeps the last good value. */
   async load(): Promise<void> {
     const round = ++this.#round
