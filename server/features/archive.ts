@@ -84,7 +84,8 @@ export default feature({
       const header = { from: session.jid.bare, to: session.jid.full }
       for (const { id, stanza } of messages) {
         const forwarded = forwardedXml(stanza, timeOf(id))
-        session.send(
+        // Past all queues of the session: results stand before the answer, whatever messages wait their turn.
+        session.write(
           buildStanza('message', header, `<result xmlns='${NS_MAM}'${attribute} id='${id}'>${forwarded}</result>`),
         )
       }

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { failure, Stage } from '../../test/support/script.ts'
 
-let stage: Stage
+let stage: Awaited<ReturnType<typeof Stage.openOffice>>
 beforeAll(async () => {
-  stage = await Stage.open()
+  stage = await Stage.openOffice()
 })
 afterEach(() => stage.clear())
 afterAll(() => stage[Symbol.asyncDispose]())
@@ -48,7 +48,7 @@ test('the time of leaving outlives the memory of the server', async () => {
   await juliet.leaves()
   await expect
     .poll(() =>
-      stage.office.chat.parts.db.one('SELECT status FROM last_activity WHERE username = $1', [juliet.username]),
+      stage.house.office.chat.parts.db.one('SELECT status FROM last_activity WHERE username = $1', [juliet.username]),
     )
     .toEqual({ status: null })
   await romeo.gets(question(juliet.bare), "<iq type='result'><query xmlns='jabber:iq:last' seconds='*'/></iq>")

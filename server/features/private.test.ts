@@ -42,12 +42,10 @@ test('requests that make no sense are refused', async () => {
 
 test('there is a limit to size and number of entries', async () => {
   const { romeo } = await stage.people('romeo')
-  const { settings } = stage.office.chat.parts
   const full = `<iq type='error'>${failure('wait', 'resource-constraint')}</iq>`
   await romeo.gets(wrap('set', `<big xmlns='urn:big'>${'x'.repeat(65 * 1024)}</big>`), full)
-  await settings.set('private.entriesMax', 2, 'test')
+  await stage.sets('private.entriesMax', 2)
   await romeo.gets(wrap('set', "<a xmlns='urn:a'/><b xmlns='urn:b'/>"), "<iq type='result'/>")
   await romeo.gets(wrap('set', "<c xmlns='urn:c'/>"), full)
   await romeo.gets(wrap('set', "<a xmlns='urn:a'>again</a>"), "<iq type='result'/>")
-  await settings.set('private.entriesMax', undefined, 'test')
 })

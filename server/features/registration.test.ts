@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { failure, Stage } from '../../test/support/script.ts'
 
-let stage: Stage
+let stage: Awaited<ReturnType<typeof Stage.openOffice>>
 beforeAll(async () => {
-  stage = await Stage.open()
+  stage = await Stage.openOffice()
 })
 afterEach(() => stage.clear())
 afterAll(() => stage[Symbol.asyncDispose]())
@@ -26,9 +26,9 @@ test('the password can be changed, and the new one is asked for from then on', a
     register(`<username>${romeo.username}</username><password>a new password</password>`),
     "<iq type='result'/>",
   )
-  const old = stage.office.client(romeo.username, { over: 'plain' })
+  const old = stage.house.office.client(romeo.username, { over: 'plain' })
   await expect(old).rejects.toThrow('login failed')
-  await using again = await stage.office.client(romeo.username, { over: 'plain', password: 'a new password' })
+  await using again = await stage.house.office.client(romeo.username, { over: 'plain', password: 'a new password' })
   expect(again.jid).toContain(romeo.username)
 })
 
@@ -42,21 +42,18 @@ test('a password is not changed without a name, for somebody else, to a short on
     error('cancel', 'not-allowed'),
   )
   await romeo.gets(register(`${name}<password>short</password>`), error('modify', 'not-acceptable'))
-  const { settings } = stage.office.chat.parts
-  await settings.set('registration.passwordChange', false, 'test')
+  await stage.sets('registration.passwordChange', false)
   await romeo.gets(register(`${name}<password>long enough</password>`), error('cancel', 'not-allowed'))
-  await settings.set('registration.passwordChange', undefined, 'test')
 })
 
 test('an account is removed by its owner only where that is allowed', async () => {
   const { romeo, juliet } = await stage.friends('romeo', 'juliet')
   await romeo.gets(register('<remove/>'), error('cancel', 'not-allowed'))
-  const { settings, accounts } = stage.office.chat.parts
-  await settings.set('registration.removal', true, 'test')
+  const { accounts } = stage.house.office.chat.parts
+  await stage.sets('registration.removal', true)
   await romeo.gets(register('<remove/><username/>'), error('modify', 'bad-request'))
   await romeo.gets(register('<remove/>'), "<iq type='result'/>")
   await romeo.client.fails('not-authorized')
-  await settings.set('registration.removal', undefined, 'test')
   expect(await accounts.get(romeo.username)).toBeUndefined()
   const contacts = await juliet.asks("<iq type='get'><query xmlns='jabber:iq:roster'/></iq>")
   expect(contacts.getChild('query')?.getChildren('item')).toEqual([])

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { failure, Stage } from '../../test/support/script.ts'
 
-let stage: Stage
+let stage: Awaited<ReturnType<typeof Stage.openOffice>>
 beforeAll(async () => {
-  stage = await Stage.open()
+  stage = await Stage.openOffice()
 })
 afterEach(() => stage.clear())
 afterAll(() => stage[Symbol.asyncDispose]())
@@ -43,9 +43,9 @@ test('nobody changes the card of somebody else, and a card has a largest size', 
 test('the card goes with its account', async () => {
   const { romeo, juliet } = await stage.people('romeo', 'juliet')
   await romeo.gets(`<iq type='set'>${card}</iq>`, "<iq type='result'/>")
-  await stage.office.chat.parts.accounts.remove(romeo.username)
+  await stage.house.removes(romeo.username)
   await juliet.gets(get(` to='${romeo.bare}'`), `<iq type='error'>${failure('cancel', 'service-unavailable')}</iq>`)
-  expect(await stage.office.chat.parts.db.query('SELECT 1 FROM vcard WHERE username = $1', [romeo.username])).toEqual(
-    [],
-  )
+  expect(
+    await stage.house.office.chat.parts.db.query('SELECT 1 FROM vcard WHERE username = $1', [romeo.username]),
+  ).toEqual([])
 })

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, test } from 'vitest'
 import { Stage } from '../../test/support/script.ts'
 
-let stage: Stage
+let stage: Awaited<ReturnType<typeof Stage.openOffice>>
 beforeAll(async () => {
-  stage = await Stage.open()
+  stage = await Stage.openOffice()
 })
 afterEach(() => stage.clear())
 afterAll(() => stage[Symbol.asyncDispose]())
@@ -14,12 +14,12 @@ const answer = (version: string) => `<iq type='result' from='office.test'><query
 
 test('the server tells its name and version', async () => {
   const { romeo } = await stage.people('romeo')
-  await romeo.gets(question, answer(stage.office.chat.parts.version))
+  await romeo.gets(question, answer(stage.house.office.chat.parts.version))
 })
 
 test('the version can be hidden', async () => {
   const { romeo } = await stage.people('romeo')
-  await stage.office.chat.parts.settings.set('version.shown', false, 'test')
+  await stage.sets('version.shown', false)
   await romeo.gets(question, answer('hidden'))
-  await stage.office.chat.parts.settings.set('version.shown', true, 'test')
+  await stage.sets('version.shown', true)
 })

@@ -344,11 +344,10 @@ test('wishes about the archive are kept and followed', async () => {
 
 test('the messages of an account that is gone are gone for it and stay for the others', async () => {
   const { romeo, juliet } = await said('stays')
-  const { accounts } = stage.office.chat.parts
   await juliet.leaves()
-  await accounts.remove(juliet.username)
+  await stage.house.removes(juliet.username)
   expect((await search(romeo)).bodies).toEqual(['stays'])
-  await accounts.create({ username: juliet.username, password: `${juliet.username}-password` })
+  await stage.house.adds(juliet.username)
   const newcomer = await stage.device(juliet.username, 'new')
   expect((await search(newcomer)).bodies).toEqual([])
 })

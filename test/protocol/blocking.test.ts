@@ -71,8 +71,13 @@ test('a blocked message is not stored, neither for later nor in the archive', as
   await juliet.leaves()
   romeo.sends(chat(juliet.bare))
   await romeo.receives(`<message type='error' id='m1' from='${juliet.bare}'>${unavailable}</message>`)
-  const rows = await stage.office.chat.parts.db.query('SELECT id FROM archive WHERE receiver = $1', [juliet.username])
-  expect(rows).toEqual([])
+  const again = await juliet.device('again')
+  const answer = await again.gets(
+    "<iq type='set'><query xmlns='urn:xmpp:mam:2'/></iq>",
+    "<iq type='result'><fin xmlns='urn:xmpp:mam:2' complete='true'/></iq>",
+  )
+  expect(answer.getChild('fin')?.getChild('set')?.children).toEqual([])
+  await again.receivesNothing()
 })
 
 test('presence from somebody blocked vanishes without an answer', async () => {
@@ -188,11 +193,10 @@ test('requests that make no sense are refused', async () => {
 
 test('there is a longest list', async () => {
   const { juliet } = await stage.people('juliet')
-  await stage.office.chat.parts.settings.set('blocking.entriesMax', 2, 'test')
+  await stage.sets('blocking.entriesMax', 2)
   await block(juliet, 'a.lit', 'b.lit')
   await juliet.gets(command('block', 'c.lit'), `<iq type='error'>${failure('wait', 'resource-constraint')}</iq>`)
   await block(juliet, 'a.lit')
-  await stage.office.chat.parts.settings.set('blocking.entriesMax', undefined, 'test')
 })
 
 test('a block outlives the session', async () => {

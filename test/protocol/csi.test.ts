@@ -100,17 +100,14 @@ test('copies of chat states are held back as well', async () => {
 })
 
 test('an administrator can have nothing held back', async () => {
-  const { settings } = stage.office.chat.parts
-  await settings.set('csi.presence', false, 'test')
-  await settings.set('csi.chatStates', false, 'test')
+  await stage.sets('csi.presence', false)
+  await stage.sets('csi.chatStates', false)
   const { romeo, juliet } = await stage.friends('romeo', 'juliet')
   juliet.sends(inactive)
   await juliet.settles()
   await sendsAll(romeo, '<presence><show>away</show></presence>', typing(juliet))
   await juliet.receives(`<presence from='${romeo.jid}'><show>away</show></presence>`)
   await juliet.receives(`<message type='chat'><composing xmlns='http://jabber.org/protocol/chatstates'/></message>`)
-  await settings.set('csi.presence', undefined, 'test')
-  await settings.set('csi.chatStates', undefined, 'test')
 })
 
 test('a resumed stream is active, and nothing that was held back is lost', async () => {
@@ -121,8 +118,7 @@ test('a resumed stream is active, and nothing that was held back is lost', async
   juliet.client.cut()
   await juliet.client.closed()
   await sendsAll(romeo, '<presence><show>away</show></presence>', '<presence><show>xa</show></presence>')
-  const client = await stage.office.connect('plain')
-  await client.authenticate(stage.office.login(juliet.username))
+  const client = await stage.connect(juliet.username)
   client.send(`<resume xmlns='urn:xmpp:sm:3' h='0' previd='${enabled.attrs.id}'/>`)
   await client.receives("<resumed xmlns='urn:xmpp:sm:3'/>")
   await client.receives('<presence><show>xa</show></presence>')

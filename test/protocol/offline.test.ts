@@ -116,8 +116,7 @@ test('a message that asks not to be archived waits without an id of the archive'
 })
 
 test('when too many wait, the sender is told', async () => {
-  const { settings } = stage.office.chat.parts
-  await settings.set('offline.waitingMax', 2, 'test')
+  await stage.sets('offline.waitingMax', 2)
   const { romeo, bare, back } = await apart()
   for (const body of ['One', 'Two', 'Three']) romeo.sends(chat(bare, body))
   await romeo.receives(`<message from='${bare}' type='error'>${unavailable}</message>`)
@@ -127,7 +126,6 @@ test('when too many wait, the sender is told', async () => {
   await juliet.receives(late(romeo, 'One'))
   await juliet.receives(late(romeo, 'Two'))
   await juliet.receivesNothing()
-  await settings.set('offline.waitingMax', undefined, 'test')
 })
 
 test('many waiting messages come all and in order, with new ones behind them', async () => {

@@ -112,7 +112,7 @@ describe('changing and leaving (§4.4, §4.5)', () => {
     await romeo.receives(gone(second))
     const third = await juliet.device('third')
     await romeo.receives(seen(third))
-    await stage.office.chat.parts.sessions.end(stage.office.chat.parts.sessions.get(third.jid)!, 'kicked')
+    await stage.house.ends(third.jid)
     await romeo.receives(gone(third))
   })
 })

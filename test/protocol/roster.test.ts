@@ -129,12 +129,10 @@ describe('refused are (§2.3.3)', () => {
 
   test('more contacts than there may be', async () => {
     const { juliet } = await stage.people('juliet')
-    const { settings } = stage.office.chat.parts
-    await settings.set('contacts.maxContacts', 10, 'test')
+    await stage.sets('contacts.maxContacts', 10)
     for (let count = 1; count <= 10; count++) await juliet.gets(set(`<item jid='c${count}@office.test'/>`), done)
     await juliet.gets(set("<item jid='c11@office.test'/>"), error('wait', 'resource-constraint'))
     await juliet.gets(set("<item jid='c10@office.test' name='Ten'/>"), done)
-    await settings.set('contacts.maxContacts', undefined, 'test')
   })
 })
 

@@ -10,36 +10,44 @@
  * it does not name are free (but for `type`: none given means none allowed), an empty element stands for any content, and
  * ids and time stamps of the server (stanza-id, delay) and the texts of errors need not be mentioned. `*` stands for any value, `!` for an
  * attribute that is not there.
+ *
+ * Scripts play on a server in the test's own process; with the environment variable STAGE=appliance, on a real appliance.
  */
 import { randomBytes } from 'node:crypto'
-import { loadFeatures } from '../../server/chat.ts'
 import { type Element, parseElement } from '../../server/xmpp/element.ts'
-import { Office } from './office.ts'
+import { type House, openAppliance, openOffice } from './house.ts'
+import type { Office } from './office.ts'
 import { RawClient } from './raw.ts'
 
 const NS_STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
 const optional = new Set(['urn:xmpp:sid:0 stanza-id', 'urn:xmpp:delay delay', `${NS_STANZAS} text`])
 
-/** What a test file may choose for its server. */
-export interface StageOptions {
-  readonly settings?: Record<string, unknown>
-}
-
 /** A server with as many people as a test file needs; each scene gets people of its own. */
 export class Stage implements AsyncDisposable {
-  readonly office: Office
+  readonly house: House
   readonly #actors = new Set<Person>()
+  readonly #changed = new Set<string>()
   #scenes = 0
 
-  private constructor(office: Office) {
-    this.office = office
+  private constructor(house: House) {
+    this.house = house
   }
 
   /** Opens the stage with every feature there is. */
-  static async open(options: StageOptions = {}): Promise<Stage> {
-    const names = new Set(['settings', 'passwords', 'sessions', 'rosters', 'messages', 'c2s', 'stream-management'])
-    const features = (await loadFeatures()).filter(one => !names.has(one.name))
-    return new Stage(await Office.start({ ...options, features, people: [] }))
+  static async open(): Promise<Stage> {
+    return new Stage(process.env.STAGE === 'appliance' ? await openAppliance() : await openOffice())
+  }
+
+  /** The server in this process, for tests that look behind it. */
+  static async openOffice(): Promise<Stage & { readonly house: House & { readonly office: Office } }> {
+    const house = await openOffice()
+    return Object.assign(new Stage(house), { house })
+  }
+
+  /** Changes a setting until the end of the test. */
+  async sets(key: string, value: boolean | number | string): Promise<void> {
+    this.#changed.add(key)
+    await this.house.sets(key, value)
   }
 
   /**
@@ -58,7 +66,7 @@ export class Stage implements AsyncDisposable {
     const cast = await Promise.all(
       names.map(async name => {
         const username = `${name}-${scene}`
-        await this.office.chat.parts.accounts.create({ username, password: `${username}-password` })
+        await this.house.adds(username)
         return [name, await this.device(username, name)] as const
       }),
     )
@@ -85,10 +93,18 @@ export class Stage implements AsyncDisposable {
 
   /** A further device of somebody, with a session only. */
   async device(username: string, resource: string): Promise<Person> {
-    const client = await RawClient.logIn(this.office.target('plain'), this.office.login(username, { resource }))
+    const client = await this.connect(username)
+    await client.bind(resource)
     const person = new Person(this, client, username)
     this.#actors.add(person)
     return person
+  }
+
+  /** A connection that somebody has logged in on, without a resource. */
+  async connect(username: string): Promise<RawClient> {
+    const client = await RawClient.connect(this.house.target)
+    await client.authenticate({ username, password: `${username}-password` })
+    return client
   }
 
   /** Resolves when everything that anybody has sent is done, and what came of it has arrived. */
@@ -98,8 +114,10 @@ export class Stage implements AsyncDisposable {
     for (const actor of present) await actor.settles()
   }
 
-  /** Sends everybody home. Called after each test. */
+  /** Sends everybody home and puts the settings back. Called after each test. */
   async clear(): Promise<void> {
+    for (const key of this.#changed) await this.house.sets(key, undefined)
+    this.#changed.clear()
     const actors = [...this.#actors]
     this.#actors.clear()
     for (const actor of actors) await actor.client[Symbol.asyncDispose]()
@@ -107,7 +125,7 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.clear()
-    await this.office[Symbol.asyncDispose]()
+    await this.house[Symbol.asyncDispose]()
   }
 }
 
