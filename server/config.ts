@@ -7,6 +7,7 @@ import { Default, Errors } from 'typebox/value'
 import { configSchema, type Listen, portNames } from './config-schema.ts'
 import { DatabaseUrlFault, parseDatabaseUrl } from './db/url.ts'
 import { findJsonFault } from './json-fault.ts'
+import { nearestTo } from './nearest.ts'
 import { enforceDomain, enforceLocal } from './xmpp/jid.ts'
 
 export type { ClusterConfig, Listen, PortName } from './config-schema.ts'
@@ -138,8 +139,7 @@ function unknownName(pointer: string): string {
   const name = keysOf(pointer).at(-1) ?? ''
   const parent = schemaAt(pointer.slice(0, pointer.lastIndexOf('/'))) as { properties?: object } | undefined
   const known = Object.keys(parent?.properties ?? {})
-  const nearest = known.toSorted((a, b) => editDistance(name, a) - editDistance(name, b))[0]
-  return `${pathOf(pointer)} is not known; did you mean "${nearest}"?`
+  return `${pathOf(pointer)} is not known; did you mean "${nearestTo(name, known)}"?`
 }
 
 function wrongValue(pointer: string, value: unknown): string {
@@ -181,20 +181,4 @@ function pathOf(pointer: string): string {
       /^\d+$/.test(key) ? `[${key}]` : /^\w+$/.test(key) ? `${index ? '.' : ''}${key}` : `["${key}"]`,
     )
     .join('')
-}
-
-/** Levenshtein's distance without regard to case: how many letters must be changed, added or taken away. */
-/** How many letters must be added, removed or changed to make `b` of `a` (Levenshtein), case ignored. */
-export function editDistance(a: string, b: string): number {
-  const [left, right] = [a.toLowerCase().slice(0, 100), b.toLowerCase()]
-  let row = Array.from({ length: right.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= left.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= right.length; j++) {
-      const change = (row[j - 1] ?? 0) + (left[i - 1] === right[j - 1] ? 0 : 1)
-      next.push(Math.min(change, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1))
-    }
-    row = next
-  }
-  return row[right.length] ?? 0
 }

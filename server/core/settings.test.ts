@@ -60,7 +60,7 @@ describe('settings', () => {
     await expect(settings.set('archive.days', '7', 'anna')).rejects.toThrow('Days kept')
     await expect(settings.set('archive.mode', 'some', 'anna')).rejects.toThrow('What is kept')
     await expect(settings.set('archive.nothing', 1, 'anna')).rejects.toThrow(
-      'There is no setting called archive.nothing.',
+      'There is no setting called archive.nothing; did you mean archive.mode?',
     )
     await expect(settings.set('constructor', 1, 'anna')).rejects.toThrow('There is no setting')
     expect(settings.values()['archive.days']).toBe(30)

@@ -1,6 +1,7 @@
 import type { TObject, TProperties } from 'typebox'
 import { Value } from 'typebox/value'
 import type { Database } from '../db/pool.ts'
+import { nearestTo } from '../nearest.ts'
 import type { Feature } from './feature.ts'
 
 /** A change that was refused; the message is the sentence to show. */
@@ -211,12 +212,19 @@ export class Settings {
     this.#apply(declared, next)
   }
 
+  #keys(): string[] {
+    return [...this.#declared].flatMap(([name, { schema }]) =>
+      Object.keys(schema.properties).map(property => `${name}.${property}`),
+    )
+  }
+
   #find(key: string): { declared: Declared; property: string } {
     const dot = key.indexOf('.')
     const declared = this.#declared.get(key.slice(0, dot))
     const property = key.slice(dot + 1)
     if (!declared || !Object.hasOwn(declared.schema.properties, property)) {
-      throw new SettingRefused(key, `There is no setting called ${key}.`)
+      const meant = nearestTo(key, this.#keys())
+      throw new SettingRefused(key, `There is no setting called ${key}; did you mean ${meant}?`)
     }
     return { declared, property }
   }
