@@ -157,6 +157,8 @@ const REFERENCE_BYTES_MAX = 32
  * Throws FramerError: restricted-xml for other entities (RFC 6120 §11.1), not-well-formed for anything else.
  */
 export function referenceLength(bytes: Uint8Array, position: number, end: number): number {
+  const known = predefinedLength(bytes, position, end)
+  if (known > 0) return known
   const stop = Math.min(end, position + REFERENCE_BYTES_MAX)
   let last = position + 1
   for (; last < stop; last++) {
@@ -174,6 +176,20 @@ export function referenceLength(bytes: Uint8Array, position: number, end: number
   if (name !== 'amp' && name !== 'lt' && name !== 'gt' && name !== 'quot' && name !== 'apos')
     proveCharacterReference(name)
   return last + 1 - position
+}
+
+const PREDEFINED = ['&amp;', '&lt;', '&gt;', '&quot;', '&apos;'].map(text =>
+  Uint8Array.from(text, character => character.charCodeAt(0)),
+)
+
+// Length of the predefined entity at this position, 0 when there is none that is whole.
+function predefinedLength(bytes: Uint8Array, position: number, end: number): number {
+  for (const entity of PREDEFINED) {
+    let index = 1
+    while (index < entity.length && bytes[position + index] === entity[index]) index++
+    if (index === entity.length) return position + index <= end ? index : 0
+  }
+  return 0
 }
 
 function proveCharacterReference(name: string): void {

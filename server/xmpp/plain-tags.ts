@@ -49,6 +49,23 @@ export function endOfPlainText(bytes: Buffer, from: number, end: number): number
   return at
 }
 
+/**
+ * Where the run of UTF-8 sequences ends that begins at `from`, as far as they are the two and three bytes long ones of living languages
+ * (U+0080 to U+07FF, U+1000 to U+CFFF); what comes next may still be a sequence.
+ */
+export function endOfWideText(bytes: Buffer, from: number, end: number): number {
+  let at = from
+  while (at + 2 < end) {
+    const lead = bytes[at] as number
+    const second = bytes[at + 1] as number
+    if ((second & 0xc0) !== 0x80) return at
+    if (lead >= 0xc2 && lead <= 0xdf) at += 2
+    else if (lead >= 0xe1 && lead <= 0xec && ((bytes[at + 2] as number) & 0xc0) === 0x80) at += 3
+    else return at
+  }
+  return at
+}
+
 // Returns the offset behind the closing quote, which is at most `end`, or -1.
 function readPlainAttribute(tags: StartTags, bytes: Buffer, origin: number, start: number, end: number): number {
   const nameEnd = endOfPlainName(tags, bytes, origin, start, end)

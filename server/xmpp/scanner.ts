@@ -3,7 +3,7 @@
 import type { Buffer } from 'node:buffer'
 import * as characters from './characters.ts'
 import { FramerError } from './framing-error.ts'
-import { endOfPlainText, readPlainStartTag } from './plain-tags.ts'
+import { endOfPlainText, endOfWideText, readPlainStartTag } from './plain-tags.ts'
 import type { StartTags } from './start-tags.ts'
 
 // The compiler folds constants of this module into the code, imported ones it loads each time: a fifth of the time per stanza (measured).
@@ -131,7 +131,9 @@ export class Scanner {
         if (bytes[at - 1] === RIGHT_BRACKET && bytes[at - 2] === RIGHT_BRACKET) throw malformed('"]]>" stands in text.')
         at++
       } else {
-        const length = this.#special(bytes, at, end, textClass[byte] as number)
+        if (byte >= 0x80) at = endOfWideText(bytes, at, end)
+        if (at === end || (byte >= 0x80 && (bytes[at] as number) < 0x80)) continue
+        const length = this.#special(bytes, at, end, textClass[bytes[at] as number] as number)
         if (length === 0) return ~at
         at += length
       }
