@@ -6,9 +6,10 @@ import type { OfficeInput, OfficeMade, OfficeParts, OnProgress } from './admin/p
 import { createRecovery } from './admin/recovery.ts'
 import { type Chat, loadFeatures } from './chat.ts'
 import type { Config, Listen } from './config.ts'
-import { defaultListen } from './config.ts'
+import { ConfigFault, defaultListen } from './config.ts'
 import { AccountRefused } from './core/accounts.ts'
 import type { PasswordSettings } from './core/core-features.ts'
+import { SettingRefused } from './core/settings.ts'
 import { tryDatabase } from './database-check.ts'
 import { DatabaseAway } from './db/pool.ts'
 import { DatabaseUrlFault } from './db/url.ts'
@@ -30,6 +31,8 @@ interface ApplianceOptions {
   /** Set while the data folder is empty and an autosetup file was given. */
   readonly config: Config | undefined
   readonly allowPlaintext: boolean
+  /** Called when the admin pages answer, before anything else is open. */
+  onListening(): Promise<void>
   /** Called once people can log in: at the start, or when the wizard has made the office. */
   onReady(): void
 }
@@ -72,6 +75,7 @@ export class Appliance {
     // Its failure is told where it is awaited.
     this.#store.catch(error => this.#log.debug({ err: error }, 'database not opened'))
     this.#admin = await this.#startAdmin()
+    await this.#options.onListening()
     const { progress } = this.#admin
     progress('database', 'doing')
     await this.#store
@@ -79,7 +83,7 @@ export class Appliance {
     progress('server', 'done')
     progress('network', 'done', lanAddresses()[0])
     if (!identity) {
-      this.#admin.waitForSetup()
+      await this.#admin.waitForSetup()
       return
     }
     await this.#open(identity, url, config ? chat => takeOver(chat, config) : undefined)
@@ -243,7 +247,14 @@ function identityOf(folder: DataFolder, config: Config | undefined): OfficeIdent
 /** First accounts and settings of the autosetup file. Those that are there (an interrupted start) stay. */
 async function takeOver(chat: Chat, config: Config): Promise<void> {
   const { accounts, settings } = chat.parts
-  for (const [key, value] of Object.entries(config.settings)) await settings.set(key, value, 'autosetup file')
+  for (const [key, value] of Object.entries(config.settings)) {
+    try {
+      await settings.set(key, value, 'autosetup file')
+    } catch (error) {
+      if (!(error instanceof SettingRefused)) throw error
+      throw new ConfigFault(`settings["${key}"] of the autosetup file cannot be used: ${error.message}`)
+    }
+  }
   const admins = [{ ...config.admin, isAdmin: true }]
   const people = [...admins, ...config.people.map(person => ({ ...person, isAdmin: false }))]
   for (const person of people) {

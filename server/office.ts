@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Logger } from 'pino'
-import { adminMigrations } from './admin/admin.ts'
+import { adminMigrations } from './admin/open-office.ts'
 import type { Certificates } from './admin/parts.ts'
 import { createWebServer } from './admin/web.ts'
 import { type Chat, startChat } from './chat.ts'

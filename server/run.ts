@@ -38,7 +38,8 @@ export function isConfigurationFault(error: unknown): error is Error {
 
 /**
  * `lanthorn run`: starts an appliance and keeps it until SIGTERM or SIGINT.
- * Prints `ready {…}` on stdout when people can log in, or `setup {…}` when the wizard waits for somebody.
+ * Prints `ready {…}` on stdout when people can log in, or `setup {…}` when the wizard waits for somebody: `link` opens it
+ * on this PC, `elsewhere` on another one.
  * @returns the exit code
  * @throws configuration faults, each with one sentence
  */
@@ -53,15 +54,21 @@ export async function run(options: RunOptions): Promise<number> {
     log,
     config,
     allowPlaintext: process.env.LANTHORN_TEST_PLAINTEXT === '1',
+    onListening: () => {
+      const { url, runToken } = appliance.admin
+      return writeRunFile(folder.dir, { pid: process.pid, adminUrl: url, token: runToken })
+    },
     onReady: () => announce(appliance),
   })
   logCrashes(log)
   try {
     await appliance.start()
-    const { url, runToken } = appliance.admin
-    await writeRunFile(folder.dir, { pid: process.pid, adminUrl: url, token: runToken })
-    if (!appliance.office)
-      print('setup', { pid: process.pid, adminUrl: appliance.admin.url, link: appliance.admin.makeLink() })
+    if (!appliance.office) {
+      const { admin } = appliance
+      const elsewhere = admin.makeLinkElsewhere()
+      const links = { link: admin.makeLink(), ...(elsewhere !== undefined && { elsewhere }) }
+      print('setup', { pid: process.pid, adminUrl: admin.url, ...links })
+    }
     options.open?.(appliance.admin.makeLink())
     const signal = await stopped
     log.logger.info({ signal }, 'stopping')

@@ -88,7 +88,7 @@ export class Activity {
     this.#now = options.now
     this.durations = new Durations(options.now)
     const seen = ({ session }: { session: { username: string } }): void => {
-      this.#unsaved.set(session.username, this.#now())
+      this.see(session.username)
       this.onCome?.()
     }
     this.#undo.push(
@@ -109,6 +109,11 @@ export class Activity {
     )
     this.#timer = setInterval(() => void this.#saveQuietly(), SAVE_EVERY_MS)
     this.#timer.unref()
+  }
+
+  /** Somebody is there now; saved within seconds. */
+  see(username: string): void {
+    this.#unsaved.set(username, this.#now())
   }
 
   /** Messages delivered since midnight of this PC, or since its start. */

@@ -2,20 +2,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Registry } from 'prom-client'
 import { listenFault } from '../opening.ts'
-import { Activity } from './activity.ts'
-import { BrowserSessions } from './browser-sessions.ts'
 import type { Origin } from './caller.ts'
-import { checksOf } from './checks.ts'
 import { endpoints } from './contract/all.ts'
 import { Events, Streams } from './events.ts'
-import { FiguresReader } from './figures.ts'
 import { Gate } from './gate.ts'
-import { Happenings } from './happenings.ts'
-import { Health } from './health.ts'
-import { History } from './history.ts'
 import { createApp, type Door, openDoor } from './http.ts'
 import { LogLines } from './log-lines.ts'
 import { createMetrics, measureOffice } from './metrics.ts'
+import { OpenOffice } from './open-office.ts'
 import { openApi } from './openapi.ts'
 import { servePages } from './pages.ts'
 import type { AdminParts, OfficeParts, OnProgress } from './parts.ts'
@@ -23,37 +17,13 @@ import { serveProbes } from './probes.ts'
 import { refusal } from './problem.ts'
 import { allRoutes } from './routes/all.ts'
 import { Desk } from './serve.ts'
-import { Setup } from './setup.ts'
-import { SignIn } from './sign-in.ts'
-import { LinkTokens, RunToken, ScriptTokens } from './tokens.ts'
+import { ownAddresses, Setup } from './setup.ts'
+import { makeSetupTls } from './setup-tls.ts'
+import { LinkTokens, RunToken } from './tokens.ts'
 
-const SWEEP_EVERY_MS = 60_000
-const FIGURES_MS = 1_000
 const LINK_MS = 60_000
 /** Before there is an office somebody may have to walk to the screen first. */
 const SETUP_LINK_MS = 30 * 60_000
-
-/** The tables of the admin side, in the order they were added; for the migrations of the database. */
-export const adminMigrations: readonly string[] = [
-  ...BrowserSessions.migrations,
-  ...ScriptTokens.migrations,
-  ...History.migrations,
-  ...Activity.migrations,
-]
-
-/** What an open office adds. */
-export interface OpenOffice {
-  readonly parts: OfficeParts
-  readonly openedAt: number
-  readonly browserSessions: BrowserSessions
-  readonly scriptTokens: ScriptTokens
-  readonly signIn: SignIn
-  readonly history: History
-  readonly happenings: Happenings
-  readonly activity: Activity
-  readonly health: Health
-  readonly figures: FiguresReader
-}
 
 /** What every route can use. */
 export interface RouteParts {
@@ -90,11 +60,9 @@ export class Admin {
   readonly #streams: Streams
   readonly #logLines: LogLines
   readonly #metrics: Registry
-  readonly #timer: NodeJS.Timeout
   #plain: Door | undefined
   #secure: Door | undefined
   #office: OpenOffice | undefined
-  #undo: (() => void)[] = []
   /** What the routes work with. */
   readonly inside: RouteParts
 
@@ -136,15 +104,12 @@ export class Admin {
         return this.#office
       },
     }
-    this.#timer = setInterval(() => void this.#sweep(), SWEEP_EVERY_MS)
-    this.#timer.unref()
   }
 
-  /** Opens the ports; HTTPS only once there is a certificate. @throws ListenFault */
+  /** Opens the port for this PC itself; HTTPS follows once there is a certificate. @throws ListenFault */
   async listen(): Promise<void> {
     const { host, adminPlain } = this.#parts.listen
     if (adminPlain !== undefined) this.#plain = await this.#openDoor('adminPlain', { host, port: adminPlain })
-    await this.#listenSecure(this.#parts.tls)
   }
 
   /** The ports that are open. */
@@ -168,8 +133,20 @@ export class Admin {
 
   /** An address that opens the pages once, signed in as the first administrator, or at set-up. */
   makeLink(): string {
+    return this.#linkAt(this.url)
+  }
+
+  /** The same for a browser on another PC; undefined when others do not reach this one. */
+  makeLinkElsewhere(): string | undefined {
+    const { host } = this.#parts.listen
+    const address = host === '::' || host === '0.0.0.0' ? ownAddresses()[0] : host
+    if (!this.#secure || !address || /^(127\.|::1$|localhost$)/.test(address)) return undefined
+    return this.#linkAt(`https://${address.includes(':') ? `[${address}]` : address}:${this.#secure.port}/`)
+  }
+
+  #linkAt(url: string): string {
     const lifeMs = this.#setup.stage === 'ready' ? LINK_MS : SETUP_LINK_MS
-    return `${this.url}#token=${this.#links.make({ username: undefined, lifeMs }).token}`
+    return `${url}#token=${this.#links.make({ username: undefined, lifeMs }).token}`
   }
 
   /** Ticks of the start. */
@@ -177,48 +154,33 @@ export class Admin {
     return this.#setup.progress
   }
 
-  /** There is no office here yet: the wizard may make one. */
-  waitForSetup(): void {
+  /** There is no office here yet: the wizard may make one, from another PC by a link over HTTPS. @throws ListenFault */
+  async waitForSetup(): Promise<void> {
+    await this.#listenSecure(await makeSetupTls())
     this.#setup.becomeFresh()
   }
 
   /** The office is open: everything answers from now on. @throws DatabaseAway, ListenFault */
-  async open(office: OfficeParts): Promise<void> {
-    const { now, nextId, log, pc } = this.#parts
-    const { db, accounts, hooks } = office
-    const browserSessions = new BrowserSessions({ db, accounts, log, now })
-    const scriptTokens = new ScriptTokens({ db, accounts, now, nextId })
-    const history = new History({ db, now, nextId })
-    const activity = new Activity({ db, hooks, log, now })
-    const health = new Health({ checks: checksOf(office, { dataFolder: this.#parts.dataFolder, now }), log, now })
-    const happenings = new Happenings({ now, nextId, onHappening: one => this.#events.tell('happened', one) })
-    const signIn = new SignIn({ accounts, domain: office.domain, iterations: office.iterations, now })
-    const figures = new FiguresReader({ office, activity, dataFolder: this.#parts.dataFolder, now })
-    const keepers = { browserSessions, scriptTokens, signIn, history, happenings, activity, health, figures }
-    this.#office = { parts: office, openedAt: now(), ...keepers }
-    this.#gate.doormen = { browserSessions, scriptTokens }
-    browserSessions.onEnded = key => this.#streams.endSession(key)
-    this.#watch(this.#office)
-    this.#tellFigures(figures)
-    measureOffice(this.#metrics, office, { activity, health })
-    await happenings.fill(history)
-    happenings.add('ok', `Chat was started on ${pc}.`)
-    await this.#listenSecure(office.tls)
+  async open(parts: OfficeParts): Promise<void> {
+    const office = new OpenOffice(parts, this.#parts, { events: this.#events, streams: this.#streams })
+    this.#office = office
+    this.#gate.doormen = office
+    measureOffice(this.#metrics, parts, office)
+    await office.happenings.fill(office.history)
+    office.happenings.add('ok', `Chat was started on ${this.#parts.pc}.`)
+    await this.#listenSecure(parts.tls)
     this.#setup.becomeReady()
-    void health.check()
+    void office.health.check()
   }
 
   /** Ends streams, closes the ports, saves what is not saved yet. */
   async close(): Promise<void> {
-    clearInterval(this.#timer)
-    for (const undo of this.#undo) undo()
     this.#events.close()
     this.#streams.close()
     this.#logLines.close()
-    this.#office?.health.close()
     await Promise.all([this.#plain?.close(), this.#secure?.close()])
     await this.app.close()
-    await this.#office?.activity.close()
+    await this.#office?.close()
   }
 
   async #serve(): Promise<void> {
@@ -237,10 +199,12 @@ export class Admin {
     await app.ready()
   }
 
-  async #listenSecure(tls: OfficeParts['tls'] | undefined): Promise<void> {
+  /** Opens HTTPS, or lets it show another certificate. */
+  async #listenSecure(tls: OfficeParts['tls']): Promise<void> {
     const { host, admin } = this.#parts.listen
-    if (!tls || admin === undefined || this.#secure) return
-    this.#secure = await this.#openDoor('admin', { host, port: admin, tls })
+    if (admin === undefined) return
+    if (this.#secure) this.#secure.show(tls)
+    else this.#secure = await this.#openDoor('admin', { host, port: admin, tls })
   }
 
   async #openDoor(name: string, where: Parameters<typeof openDoor>[1]): Promise<Door> {
@@ -248,65 +212,6 @@ export class Admin {
       return await openDoor(this.app, where)
     } catch (error) {
       throw listenFault(error, name, where.port, where.host)
-    }
-  }
-
-  /** Turns what happens in the chat into events for pages. */
-  #watch({ parts, health, history, happenings, activity }: OpenOffice): void {
-    const { db, hooks } = parts
-    const stirBoth = (): void => {
-      this.#events.stir('people')
-      this.#events.stir('connections')
-    }
-    activity.onCome = stirBoth
-    history.onDeed = entry => {
-      if (entry.kind !== 'sign-in') happenings.add('ok', entry.sentence)
-    }
-    health.onChange = summary => this.#events.tell('state', summary)
-    this.#undo.push(
-      hooks.on('session:available', 'watch', stirBoth),
-      hooks.on('session:unavailable', 'watch', stirBoth),
-      hooks.on('account:created', 'watch', () => this.#events.stir('people')),
-      hooks.on('account:removed', 'watch', () => this.#events.stir('people')),
-      db.onState((state, sentence) => {
-        happenings.add(state === 'up' ? 'ok' : 'bad', sentence)
-        void health.check()
-      }),
-    )
-  }
-
-  /** Once a second, while somebody looks: the figures, if one has changed. */
-  #tellFigures(figures: FiguresReader): void {
-    let told = ''
-    let isReading = false
-    const timer = setInterval(async () => {
-      if (!this.#events.hasFollowers || isReading) return
-      isReading = true
-      try {
-        const now = await figures.read()
-        if (JSON.stringify(now) !== told) this.#events.tell('figures', now)
-        told = JSON.stringify(now)
-      } catch (error) {
-        this.#parts.log.warn({ err: error }, 'figures could not be read')
-      } finally {
-        isReading = false
-      }
-    }, FIGURES_MS)
-    timer.unref()
-    this.#undo.push(() => clearInterval(timer))
-  }
-
-  /** Every minute: what is over ends, also for pages that only listen. */
-  async #sweep(): Promise<void> {
-    const office = this.#office
-    if (!office || office.parts.db.state === 'away') return
-    try {
-      await office.browserSessions.sweep()
-      for (const key of this.#streams.sessionKeys()) {
-        if (!office.browserSessions.isOpen(key)) this.#streams.endSession(key)
-      }
-    } catch (error) {
-      this.#parts.log.warn({ err: error }, 'sign-ins that are over could not be removed')
     }
   }
 }

@@ -139,7 +139,7 @@ function canConnect(host: string, port: number): Promise<boolean> {
 }
 
 function pausesCheck(): Check {
-  const delay = monitorEventLoopDelay({ resolution: 20 })
+  const delay = monitorEventLoopDelay({ resolution: 100 })
   delay.enable()
   return {
     id: 'pauses',

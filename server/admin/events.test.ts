@@ -92,6 +92,18 @@ describe('events', () => {
     expect(stream.text).toMatch(/event: signed-out\ndata: \{\}/)
   })
 
+  test('of a script end when its token is revoked', async () => {
+    const made = await bench.ask<{ token: { id: string }; secret: string }>('POST', '/api/tokens', {
+      cookie,
+      body: { name: 'watcher', days: null },
+    })
+    const stream = await follow('/api/events', { authorization: `Bearer ${made.json.secret}` })
+    const page = await follow('/api/events')
+    await bench.ask('DELETE', `/api/tokens/${made.json.token.id}`, { cookie, body: {} })
+    await stream.over
+    await page.has(/Revoked the token “watcher”/)
+  })
+
   test('a reader that does not read is cut off, the others go on', async () => {
     const slow = await follow('/api/events')
     slow.response.pause()

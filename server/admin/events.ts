@@ -13,7 +13,9 @@ const COALESCE_MS = 1_000
 
 interface Stream {
   readonly address: string
+  /** Whose it is: by the sign-in of a browser, or by a script. */
   readonly sessionKey: string | undefined
+  readonly isScript: boolean
   /** @returns false when the reader is too slow and was cut off */
   write(text: string): boolean
   end(): void
@@ -58,6 +60,7 @@ export class Streams {
     const stream: Stream = {
       address,
       sessionKey: request.caller?.sessionKey,
+      isScript: request.caller?.kind === 'token',
       write: text => {
         if (raw.destroyed) return false
         raw.write(text)
@@ -78,12 +81,17 @@ export class Streams {
   }
 
   /** Ends the streams of a sign-in that is over, after telling them. */
-  endSession(sessionKey: string): void {
+  endOf(sessionKey: string): void {
     for (const stream of this.#open) {
       if (stream.sessionKey !== sessionKey) continue
       stream.write(frame('signed-out', {}))
       stream.end()
     }
+  }
+
+  /** Ends the streams of scripts; those whose token is still good connect again. */
+  endOfTokens(): void {
+    for (const stream of this.#open) if (stream.isScript) stream.end()
   }
 
   /** The sign-ins that have a stream open. */

@@ -106,17 +106,22 @@ function answerError(error: unknown, request: FastifyRequest, reply: FastifyRepl
 /** A listening HTTP or HTTPS server. */
 export interface Door {
   readonly port: number
-  /** The node server, for `upgrade` listeners. */
-  readonly server: http.Server
+  /** HTTPS only: shows this certificate from now on, and what it is replaced by. */
+  show(tls: ServerTls): void
   /** Cuts what is open and closes the port. */
   close(): Promise<void>
 }
 
-/** Makes a server with our limits in front of an app; it shows what `tls` has, also after a reload. Not listening yet. */
-export function createDoor(
-  app: FastifyInstance,
-  tls: ServerTls | undefined,
-): { server: http.Server; release: () => void } {
+/** A server with our limits in front of an app. Not listening yet. */
+export interface ClosedDoor {
+  readonly server: http.Server
+  show(tls: ServerTls): void
+  /** Follows the certificate no longer. */
+  release(): void
+}
+
+/** Makes one; with `tls` it is HTTPS and shows what that has, also after a reload. */
+export function createDoor(app: FastifyInstance, tls: ServerTls | undefined): ClosedDoor {
   const limits = {
     headersTimeout: HEADERS_MS,
     requestTimeout: REQUEST_MS,
@@ -125,17 +130,23 @@ export function createDoor(
     connectionsCheckingInterval: 5_000,
   }
   const answer = (request: http.IncomingMessage, response: http.ServerResponse): void => app.routing(request, response)
-  let release = (): void => undefined
-  let server: http.Server
-  if (tls) {
-    const secure = https.createServer({ ...limits, ...tls.serverOptions({ alpn: alpn.web }) }, answer)
-    release = tls.attach(secure)
-    server = secure
-  } else {
-    server = http.createServer(limits, answer)
+  if (!tls) {
+    const server = http.createServer(limits, answer)
+    server.maxConnections = CONNECTIONS_MAX
+    return { server, show: () => undefined, release: () => undefined }
   }
+  const server = https.createServer({ ...limits, ...tls.serverOptions({ alpn: alpn.web }) }, answer)
   server.maxConnections = CONNECTIONS_MAX
-  return { server, release }
+  let release = tls.attach(server)
+  return {
+    server,
+    release: () => release(),
+    show: next => {
+      release()
+      server.setSecureContext(next.serverOptions({ alpn: alpn.web }))
+      release = next.attach(server)
+    },
+  }
 }
 
 /**
@@ -147,10 +158,10 @@ export async function openDoor(
   options: { host: string; port: number; tls?: ServerTls | undefined },
 ): Promise<Door> {
   await app.ready()
-  const { server, release } = createDoor(app, options.tls)
+  const { server, show, release } = createDoor(app, options.tls)
   await listen(server, options)
   return {
-    server,
+    show,
     port: (server.address() as AddressInfo).port,
     close: async () => {
       release()

@@ -33,8 +33,6 @@ export interface AdminParts {
     readonly admin: number | undefined
     readonly adminPlain: number | undefined
   }
-  /** Serves HTTPS before there is an office; without it HTTPS starts with the office. */
-  readonly tls?: ServerTls | undefined
   readonly setup: SetupParts
 }
 

@@ -1,6 +1,6 @@
 /** Refusals of the admin API: thrown anywhere below a route, turned into `{ error: … }` in one place. */
 import type { FastifyError, FastifySchemaValidationError } from 'fastify'
-import { AccountRefused } from '../core/accounts.ts'
+import { type AccountReason, AccountRefused } from '../core/accounts.ts'
 import { SettingRefused } from '../core/settings.ts'
 import { DatabaseAway } from '../db/pool.ts'
 import type { ErrorCode, Failure, Problem } from './contract/errors.ts'
@@ -53,13 +53,16 @@ export function problemOf(error: unknown): Problem | undefined {
   return undefined
 }
 
-function accountProblem(error: AccountRefused): Problem {
-  // The accounts speak in sentences only; which of the rules it was decides the status.
-  const { message: sentence, field } = error
-  if (/only administrator/.test(sentence)) return { code: 'last-administrator', sentence }
-  if (/^There is nobody/.test(sentence)) return { code: 'not-found', sentence }
-  if (/already/.test(sentence)) return { code: 'exists-already', sentence, field }
-  return { code: 'refused', sentence, field }
+const accountCodes: Record<AccountReason, ErrorCode> = {
+  taken: 'exists-already',
+  nobody: 'not-found',
+  'last-administrator': 'last-administrator',
+  'not-allowed': 'refused',
+}
+
+function accountProblem({ message: sentence, field, reason }: AccountRefused): Problem {
+  const isTyped = reason === 'taken' || reason === 'not-allowed'
+  return { code: accountCodes[reason], sentence, ...(isTyped && { field }) }
 }
 
 /** The sentence of a part of the request that does not fit its schema. */

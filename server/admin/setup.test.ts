@@ -1,3 +1,4 @@
+import tls from 'node:tls'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type AdminBench, type AdminBenchOptions, openAdmin } from '../../test/support/admin.ts'
 import type { Session } from './contract/session.ts'
@@ -100,6 +101,23 @@ describe('a fresh appliance', () => {
     expect((await bench.ask('POST', '/api/session/token', { body: { token } })).status).toBe(401)
     expect(await state({ cookie: opened.cookie })).toMatchObject({ here: true })
     expect((await create({ cookie: opened.cookie })).status).toBe(200)
+  })
+
+  test('has HTTPS for that link already, and goes on there with the office’s certificate', async () => {
+    await fresh()
+    const subjectAt = (port: number | undefined) =>
+      new Promise<string>((resolve, reject) => {
+        const socket = tls.connect({ host: '127.0.0.1', port: port ?? 0, rejectUnauthorized: false })
+        socket.once('secureConnect', () => {
+          resolve(String(socket.getPeerCertificate().subject.CN))
+          socket.destroy()
+        })
+        socket.once('error', reject)
+      })
+    const { admin } = bench.admin.ports
+    expect(await subjectAt(admin)).toBe('Lanthorn set-up')
+    expect((await create()).status).toBe(200)
+    expect(await subjectAt(admin)).toBe('acme.example')
   })
 
   test('answers everything else with “not set up”', async () => {

@@ -42,6 +42,9 @@ export class ScriptTokens {
   readonly #nextId: () => string
   readonly #known = new Map<string, { token: TokenRow; checkedAt: number }>()
 
+  /** Told when a token may have become bad. */
+  onRecheck: (() => void) | undefined
+
   constructor(options: { db: Database; accounts: Accounts; now: () => number; nextId: () => string }) {
     this.#db = options.db
     this.#accounts = options.accounts
@@ -93,17 +96,15 @@ export class ScriptTokens {
 
   /** @returns the name of the token that is gone, undefined when there was none @throws DatabaseAway */
   async revoke(id: string): Promise<string | undefined> {
-    const row = await this.#db.one<{ name: string; hash: string }>(
-      'DELETE FROM script_token WHERE id = $1 RETURNING name, hash',
-      [id],
-    )
-    if (row) this.#known.delete(row.hash)
+    const row = await this.#db.one<{ name: string }>('DELETE FROM script_token WHERE id = $1 RETURNING name', [id])
+    this.recheck()
     return row?.name
   }
 
-  /** Forgets what was believed: after a change of who is an administrator. */
+  /** Forgets what was believed: after a change of tokens, or of who is an administrator. */
   recheck(): void {
     this.#known.clear()
+    this.onRecheck?.()
   }
 
   /** The token of a secret, if it is good. @throws DatabaseAway when nothing is known of it */

@@ -1,6 +1,6 @@
 /** The command line: what was asked for, or one sentence about what is wrong with it (DESIGN section 9). */
 import { parseArgs } from 'node:util'
-import { editDistance } from '../config.ts'
+import { editDistance } from '../nearest.ts'
 
 /** What the program shall do. `data` undefined: the usual data folder. */
 export type Command =

@@ -5,39 +5,52 @@ import { deriveVerifier, PasswordError, SCRAM_SALT_BYTES, type ScramHash, type V
 import type { HookTable } from './hooks.ts'
 import { PerAccount } from './per-account.ts'
 
-/** One person. Passwords are kept as SCRAM verifiers only (RFC 5802 §3): nobody can read them back. */
-export interface Account {
+/** One person as lists show them. */
+export interface Person {
   readonly username: string
   /** The name others see; the username if none was given. */
   readonly name: string
   readonly isAdmin: boolean
   readonly isBlocked: boolean
   readonly createdAt: Date
+}
+
+/** One person. Passwords are kept as SCRAM verifiers only (RFC 5802 §3): nobody can read them back. */
+export interface Account extends Person {
   readonly verifiers: Readonly<Record<ScramHash, Verifier>>
 }
+
+/** Which rule says no: there is somebody of that name, or nobody; nobody could administer any more; it cannot be so. */
+export type AccountReason = 'taken' | 'nobody' | 'last-administrator' | 'not-allowed'
 
 /** A change that cannot be; the message is the sentence to show. */
 export class AccountRefused extends Error {
   override readonly name = 'AccountRefused'
   /** 'username' or 'password' or 'name': the field at fault. */
   readonly field: string
+  readonly reason: AccountReason
 
-  constructor(field: string, message: string) {
+  constructor(field: string, message: string, reason: AccountReason = 'not-allowed') {
     super(message)
     this.field = field
+    this.reason = reason
   }
 }
 
-interface AccountRow {
+interface PersonRow {
   username: string
   name: string
   is_admin: boolean
   is_blocked: boolean
   created_at: Date
+}
+
+interface AccountRow extends PersonRow {
   verifiers: Record<ScramHash, Record<string, string | number>>
 }
 
-const columns = 'username, name, is_admin, is_blocked, created_at, verifiers'
+const personColumns = 'username, name, is_admin, is_blocked, created_at'
+const columns = `${personColumns}, verifiers`
 const hashes: readonly ScramHash[] = ['SHA-1', 'SHA-256', 'SHA-512']
 const PASSWORD_LENGTH_MIN = 8
 const PASSWORD_LENGTH_MAX = 256
@@ -103,10 +116,10 @@ export class Accounts {
     return known.account
   }
 
-  /** All accounts, by username. */
-  async list(): Promise<Account[]> {
-    const rows = await this.#db.query<AccountRow>(`SELECT ${columns} FROM account ORDER BY username`)
-    return rows.map(toAccount)
+  /** Everybody, by username. */
+  async list(): Promise<Person[]> {
+    const rows = await this.#db.query<PersonRow>(`SELECT ${personColumns} FROM account ORDER BY username`)
+    return rows.map(toPerson)
   }
 
   /** How many there are. */
@@ -135,7 +148,7 @@ export class Accounts {
       return account
     } catch (error) {
       if (error instanceof DatabaseFault && error.code === '23505') {
-        throw new AccountRefused('username', `There is already somebody called ${username}.`)
+        throw new AccountRefused('username', `There is already somebody called ${username}.`, 'taken')
       }
       throw error
     }
@@ -170,7 +183,7 @@ export class Accounts {
     // The account goes first: nobody can log in and make new rows while the features clean up.
     const removed = await this.#db.exec('DELETE FROM account WHERE username = $1', [username])
     this.#cache.drop(username)
-    if (removed === 0) throw new AccountRefused('username', `There is nobody called ${username}.`)
+    if (removed === 0) throw new AccountRefused('username', `There is nobody called ${username}.`, 'nobody')
     await this.#hooks.run('account:removed', { username })
   }
 
@@ -188,7 +201,7 @@ export class Accounts {
       `UPDATE account SET ${column} = $2 WHERE username = $1 RETURNING ${columns}`,
       [username, value],
     )
-    if (!row) throw new AccountRefused('username', `There is nobody called ${username}.`)
+    if (!row) throw new AccountRefused('username', `There is nobody called ${username}.`, 'nobody')
     this.#cache.set(username, { account: toAccount(row), readAt: this.#now() })
   }
 
@@ -199,7 +212,8 @@ export class Accounts {
       [username],
     )
     if (row?.own === 1 && row.others === 0) {
-      throw new AccountRefused('username', `${username} is the only administrator. Make somebody else one first.`)
+      const sentence = `${username} is the only administrator. Make somebody else one first.`
+      throw new AccountRefused('username', sentence, 'last-administrator')
     }
   }
 
@@ -257,11 +271,7 @@ function pack(verifiers: Record<ScramHash, Verifier>): unknown {
 function toAccount(row: AccountRow): Account {
   const unpack = (hash: ScramHash): Verifier => unpackVerifier(hash, row.verifiers[hash])
   return {
-    username: row.username,
-    name: row.name,
-    isAdmin: row.is_admin,
-    isBlocked: row.is_blocked,
-    createdAt: row.created_at,
+    ...toPerson(row),
     verifiers: { 'SHA-1': unpack('SHA-1'), 'SHA-256': unpack('SHA-256'), 'SHA-512': unpack('SHA-512') },
   }
 }
@@ -274,4 +284,8 @@ function unpackVerifier(hash: ScramHash, packed: Record<string, string | number>
     storedKey: Buffer.from(String(packed.storedKey), 'base64'),
     serverKey: Buffer.from(String(packed.serverKey), 'base64'),
   }
+}
+
+function toPerson({ username, name, is_admin, is_blocked, created_at }: PersonRow): Person {
+  return { username, name, isAdmin: is_admin, isBlocked: is_blocked, createdAt: created_at }
 }

@@ -2,9 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Admin, adminMigrations } from '../../server/admin/admin.ts'
+import { Admin } from '../../server/admin/admin.ts'
 import type { Origin } from '../../server/admin/caller.ts'
 import type { Problem } from '../../server/admin/contract/errors.ts'
+import { adminMigrations } from '../../server/admin/open-office.ts'
 import type { AdminParts, Check, OfficeMade, OfficeParts } from '../../server/admin/parts.ts'
 import { createRecovery } from '../../server/admin/recovery.ts'
 import { type Chat, loadFeatures, startChat } from '../../server/chat.ts'
@@ -161,7 +162,7 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
   const admin = await Admin.create(parts, (): Origin => origin)
   closers.push(() => admin.close())
   bench = new AdminBench({ admin, db, origin, clock, dataFolder }, closers)
-  if (options.stage === 'fresh') admin.waitForSetup()
+  if (options.stage === 'fresh') await admin.waitForSetup()
   else {
     await make('ACME', 'acme.test', anna)
     await bench.open.parts.accounts.create(ben)

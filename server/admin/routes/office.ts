@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { DatabaseAway } from '../../db/pool.ts'
-import type { OpenOffice, RouteParts } from '../admin.ts'
+import type { RouteParts } from '../admin.ts'
 import { isFoundByDns } from '../checks.ts'
 import { getConnect, getHome, type Pc } from '../contract/office.ts'
+import type { OpenOffice } from '../open-office.ts'
 import type { Desk } from '../serve.ts'
 
 export function officeRoutes(desk: Desk, { parts, office }: RouteParts): void {

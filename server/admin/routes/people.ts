@@ -1,5 +1,5 @@
-import type { Account } from '../../core/accounts.ts'
-import type { OpenOffice, RouteParts } from '../admin.ts'
+import type { Account, Person as StoredPerson } from '../../core/accounts.ts'
+import type { RouteParts } from '../admin.ts'
 import {
   addPerson,
   blockPerson,
@@ -10,6 +10,7 @@ import {
   removePerson,
   resetPassword,
 } from '../contract/people.ts'
+import type { OpenOffice } from '../open-office.ts'
 import { refusal } from '../problem.ts'
 import { makePassword } from '../secret.ts'
 import { type Call, callerOf, type Desk } from '../serve.ts'
@@ -172,7 +173,7 @@ async function one(office: OpenOffice, username: string): Promise<Person> {
   return person
 }
 
-async function describe(office: OpenOffice, accounts: readonly Account[]): Promise<Person[]> {
+async function describe(office: OpenOffice, accounts: readonly StoredPerson[]): Promise<Person[]> {
   const { parts: chat, activity } = office
   const seen = await activity.lastSeen(accounts.map(({ username }) => username))
   return accounts.map(account => {

@@ -1,5 +1,5 @@
-import type { Account } from '../../core/accounts.ts'
-import type { OpenOffice, RouteParts } from '../admin.ts'
+import type { Person } from '../../core/accounts.ts'
+import type { RouteParts } from '../admin.ts'
 import { neighbourOf } from '../caller.ts'
 import {
   createLink,
@@ -13,6 +13,7 @@ import {
   signOut,
 } from '../contract/session.ts'
 import { Lockout } from '../limits.ts'
+import type { OpenOffice } from '../open-office.ts'
 import { Refusal, refusal } from '../problem.ts'
 import { hashSecret } from '../secret.ts'
 import { type Call, callerOf, type Desk } from '../serve.ts'
@@ -32,7 +33,7 @@ export function sessionRoutes(desk: Desk, routeParts: RouteParts): void {
   })
 
   /** Opens a session for this browser; an older one of it ends. */
-  const enter = async (account: Account, { request, reply }: Pick<Call<unknown>, 'request' | 'reply'>, how: string) => {
+  const enter = async (account: Person, { request, reply }: Pick<Call<unknown>, 'request' | 'reply'>, how: string) => {
     const { browserSessions, history } = office()
     const { address } = request.origin
     const old = gate.takeSession(request, reply)
@@ -116,7 +117,7 @@ export function sessionRoutes(desk: Desk, routeParts: RouteParts): void {
 /** What a page is told of who is signed in. */
 export function sessionOf(
   { parts, office }: RouteParts,
-  person: Pick<Account, 'username' | 'name'>,
+  person: Pick<Person, 'username' | 'name'>,
   expiresAt: number,
 ): Session {
   const { name, domain } = office().parts
@@ -132,7 +133,7 @@ export function sessionOf(
   }
 }
 
-const isGood = (account: Account): boolean => account.isAdmin && !account.isBlocked
+const isGood = (account: Person): boolean => account.isAdmin && !account.isBlocked
 
 /** Only the moment when the waiting begins is written down: guessing must not fill the table. */
 async function tellLocked({ history }: OpenOffice, typed: string, address: string): Promise<void> {

@@ -1,5 +1,5 @@
 import type { SettingChange as StoredChange } from '../../core/settings.ts'
-import type { OpenOffice, RouteParts } from '../admin.ts'
+import type { RouteParts } from '../admin.ts'
 import {
   changeSetting,
   listChanges,
@@ -12,6 +12,7 @@ import {
   settingPages,
   undoChange,
 } from '../contract/settings.ts'
+import type { OpenOffice } from '../open-office.ts'
 import { refusal } from '../problem.ts'
 import { type Call, callerOf, type Desk } from '../serve.ts'
 

@@ -2,7 +2,7 @@ import { hostname } from 'node:os'
 import type { RouteParts } from '../admin.ts'
 import { checkDatabase, checkDomain, createOffice, getRecovery, getSetup, keepRecovery } from '../contract/setup.ts'
 import { checkDomainName } from '../domain.ts'
-import { refusal } from '../problem.ts'
+import { Refusal, refusal } from '../problem.ts'
 import { callerOf, type Desk } from '../serve.ts'
 import { ownAddresses } from '../setup.ts'
 import { sessionOf } from './session.ts'
@@ -37,10 +37,12 @@ export function setupRoutes(desk: Desk, routeParts: RouteParts): void {
     if (state === 'bad') throw refusal('refused', sentence, { field: 'domain' })
     const { database, ...rest } = body
     await setup.make({ ...rest, office: body.office.trim(), domain, ...(database && { database }) })
-    const { parts: made, browserSessions, history } = office()
-    const account = (await made.accounts.list()).find(one => one.isAdmin)
-    if (!account) throw new Error('An office was made without an administrator.')
+    const { parts: made, browserSessions, history, signIn } = office()
     const { address } = request.origin
+    // Checked, because an own database may have brought the account along, with another password.
+    const result = await signIn.check(body.person.username, body.person.password, address)
+    if (!('account' in result)) throw new Refusal(result.problem)
+    const { account } = result
     const { secret, session } = await browserSessions.open(account, address)
     gate.giveSession(request, reply, secret)
     await history.add({

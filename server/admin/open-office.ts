@@ -1,0 +1,140 @@
+/** What the admin side keeps of an open office, and how what happens in the chat reaches open pages. */
+import type { Logger } from 'pino'
+import { Activity } from './activity.ts'
+import { BrowserSessions } from './browser-sessions.ts'
+import { checksOf } from './checks.ts'
+import type { Events, Streams } from './events.ts'
+import { FiguresReader } from './figures.ts'
+import { Happenings } from './happenings.ts'
+import { Health } from './health.ts'
+import { History } from './history.ts'
+import type { AdminParts, OfficeParts } from './parts.ts'
+import { SignIn } from './sign-in.ts'
+import { ScriptTokens } from './tokens.ts'
+
+const SWEEP_EVERY_MS = 60_000
+const FIGURES_MS = 1_000
+
+/** The tables of the admin side, in the order they were added; for the migrations of the database. */
+export const adminMigrations: readonly string[] = [
+  ...BrowserSessions.migrations,
+  ...ScriptTokens.migrations,
+  ...History.migrations,
+  ...Activity.migrations,
+]
+
+/** One open office. */
+export class OpenOffice {
+  readonly parts: OfficeParts
+  readonly openedAt: number
+  readonly browserSessions: BrowserSessions
+  readonly scriptTokens: ScriptTokens
+  readonly signIn: SignIn
+  readonly history: History
+  readonly happenings: Happenings
+  readonly activity: Activity
+  readonly health: Health
+  readonly figures: FiguresReader
+  readonly #log: Logger
+  readonly #events: Events
+  readonly #streams: Streams
+  readonly #undo: (() => void)[] = []
+
+  constructor(office: OfficeParts, admin: AdminParts, pages: { events: Events; streams: Streams }) {
+    const { now, nextId, log, dataFolder } = admin
+    const { db, accounts, hooks, domain, iterations } = office
+    this.parts = office
+    this.openedAt = now()
+    this.#log = log
+    this.#events = pages.events
+    this.#streams = pages.streams
+    this.browserSessions = new BrowserSessions({ db, accounts, log, now })
+    this.scriptTokens = new ScriptTokens({ db, accounts, now, nextId })
+    this.signIn = new SignIn({ accounts, domain, iterations, now })
+    this.history = new History({ db, now, nextId })
+    this.happenings = new Happenings({ now, nextId, onHappening: one => this.#events.tell('happened', one) })
+    this.activity = new Activity({ db, hooks, log, now })
+    this.health = new Health({ checks: checksOf(office, { dataFolder, now }), log, now })
+    this.figures = new FiguresReader({ office, activity: this.activity, dataFolder, now })
+    this.#watch()
+    this.#every(FIGURES_MS, this.#figuresTeller())
+    this.#every(SWEEP_EVERY_MS, () => this.#sweep())
+  }
+
+  /** Stops watching, and saves who is connected as seen now. */
+  async close(): Promise<void> {
+    for (const undo of this.#undo.splice(0)) undo()
+    this.health.close()
+    for (const { username } of this.parts.sessions.all()) this.activity.see(username)
+    await this.activity.close()
+  }
+
+  /** Turns what happens in the chat into events for pages. */
+  #watch(): void {
+    const { db, hooks } = this.parts
+    const stirBoth = (): void => {
+      this.#events.stir('people')
+      this.#events.stir('connections')
+    }
+    this.browserSessions.onEnded = key => this.#streams.endOf(key)
+    this.scriptTokens.onRecheck = () => this.#streams.endOfTokens()
+    this.activity.onCome = stirBoth
+    this.history.onDeed = entry => {
+      if (entry.kind !== 'sign-in') this.happenings.add('ok', entry.sentence)
+    }
+    this.health.onChange = summary => this.#events.tell('state', summary)
+    this.#undo.push(
+      hooks.on('session:available', 'watch', stirBoth),
+      hooks.on('session:unavailable', 'watch', stirBoth),
+      hooks.on('account:created', 'watch', () => this.#peopleChanged()),
+      hooks.on('account:removed', 'watch', () => this.#peopleChanged()),
+      db.onState((state, sentence) => {
+        this.happenings.add(state === 'up' ? 'ok' : 'bad', sentence)
+        void this.health.check()
+      }),
+    )
+  }
+
+  #peopleChanged(): void {
+    this.figures.forgetPeople()
+    this.#events.stir('people')
+  }
+
+  /** While somebody looks: the figures, if one has changed. */
+  #figuresTeller(): () => Promise<void> {
+    let told = ''
+    return async () => {
+      if (!this.#events.hasFollowers) return
+      const now = await this.figures.read()
+      if (JSON.stringify(now) !== told) this.#events.tell('figures', now)
+      told = JSON.stringify(now)
+    }
+  }
+
+  /** What is over ends, also for pages that only listen. */
+  async #sweep(): Promise<void> {
+    if (this.parts.db.state === 'away') return
+    await this.browserSessions.sweep()
+    for (const key of this.#streams.sessionKeys()) {
+      if (!this.browserSessions.isOpen(key)) this.#streams.endOf(key)
+    }
+  }
+
+  /** Runs a task again and again, one run at a time; failures are logged. */
+  #every(milliseconds: number, task: () => Promise<void>): void {
+    let isRunning = false
+    const timer = setInterval(async () => {
+      if (isRunning) return
+      isRunning = true
+      try {
+        await task()
+      } catch (error) {
+        this.#log.warn({ err: error }, 'a periodic task of the admin pages failed')
+      } finally {
+        isRunning = false
+      }
+    }, milliseconds)
+    timer.unref()
+    this.#undo.push(() => clearInterval(timer))
+  }
+}
