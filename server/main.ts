@@ -3,7 +3,6 @@ import { runCommand } from './cli/cli.ts'
 import { openBrowser } from './cli/open-browser.ts'
 import { parseCommand } from './cli/parse.ts'
 import { defaultDataFolder } from './node.ts'
-import { isConfigurationFault, run } from './run.ts'
 
 process.exitCode = await main()
 
@@ -20,6 +19,8 @@ async function main(): Promise<number> {
     return runCommand(command, { version, dataFolder, print: text => void process.stdout.write(`${text}\n`), complain })
   }
   const { data = dataFolder, config, open } = command
+  // The commands above need none of the server.
+  const { isConfigurationFault, run } = await import('./run.ts')
   try {
     return await run({ version, dataDir: data, configFile: config, open: open ? openBrowser : undefined })
   } catch (error) {

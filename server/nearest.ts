@@ -3,7 +3,6 @@ export function nearestTo(name: string, known: readonly string[]): string | unde
   return known.toSorted((a, b) => editDistance(name, a) - editDistance(name, b))[0]
 }
 
-/** Levenshtein's distance without regard to case: how many letters must be changed, added or taken away. */
 /** How many letters must be added, removed or changed to make `b` of `a` (Levenshtein), case ignored. */
 export function editDistance(a: string, b: string): number {
   const [left, right] = [a.toLowerCase().slice(0, 100), b.toLowerCase()]
