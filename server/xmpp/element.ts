@@ -17,14 +17,15 @@ export class XmlError extends Error {
 }
 
 /**
- * The tree of one element whose text has been proved by the framer (or was written by ourselves). CDATA sections come out as text.
+ * The tree of one element whose text has been proved by the framer (or was written by ourselves). CDATA sections come out as text,
+ * line ends as LF (XML 1.0 §2.11).
  * Throws XmlError when the text is not one complete element; it does not check more than that.
  */
 export function parseElement(source: string | Uint8Array): Element {
   const text = typeof source === 'string' ? source : asBuffer(source).toString('utf8')
   let tree: unknown
   try {
-    tree = ltx.parse(withoutCdata(text))
+    tree = ltx.parse(withoutCdata(text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text))
   } catch (cause) {
     throw new XmlError(`This is not an XML element: ${text.slice(0, 80)}`, { cause })
   }

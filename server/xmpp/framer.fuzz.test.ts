@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import fc from 'fast-check'
 import { SaxesParser } from 'saxes'
 import { describe, expect, test } from 'vitest'
+import { Element } from './element.ts'
 import { Framer, FramerError, type FramerEvent } from './framer.ts'
 import { isContentNamespace, Stanza } from './stanza.ts'
 
@@ -46,6 +47,7 @@ interface Reference {
   ns: string
   header: Record<string, string>
   children: { name: string; ns: string }[]
+  text: string
 }
 
 /** What `saxes`, a strict parser, says of a stanza inside a stream; undefined when it refuses. */
@@ -63,10 +65,16 @@ function refer(text: string, open = OPEN): Reference[] | undefined {
       const header: Record<string, string> = {}
       for (const attribute of Object.values(tag.attributes)) header[attribute.name] = attribute.value
       // saxes trims namespaces, which XML-NAMES does not.
-      found.push({ name: tag.local, ns: tag.uri, header, children: [] })
+      found.push({ name: tag.local, ns: tag.uri, header, children: [], text: '' })
     }
     if (depth === 3) found.at(-1)?.children.push({ name: tag.local, ns: tag.uri })
   })
+  const addText = (text: string) => {
+    const last = found.at(-1)
+    if (depth >= 2 && last !== undefined) last.text += text
+  }
+  parser.on('text', addText)
+  parser.on('cdata', addText)
   parser.on('closetag', () => {
     depth--
   })
@@ -106,6 +114,19 @@ function expectSame(stanza: Stanza, reference: Reference): void {
     lang: stanza.lang,
   }).toEqual({ name: reference.name, ns: clientNs(reference.ns), to, from, id, type, lang })
   expect(stanza.children.map(({ name, ns }) => ({ name, ns: ns.trim() }))).toEqual(reference.children)
+}
+
+/** The trees that ltx makes of proved bytes say the same as the index and the strict parser. */
+function expectSameTrees(stanza: Stanza, reference: Reference): void {
+  const allText = (element: Element): string =>
+    element.children.map(child => (child instanceof Element ? allText(child) : String(child))).join('')
+  expect(allText(stanza.element)).toBe(reference.text)
+  for (const child of stanza.children) {
+    const tree = stanza.tree(child)
+    expect(tree.getName()).toBe(child.name)
+    // ltx takes xmlns='' for no declaration at all.
+    if (child.ns !== '') expect(tree.getNS()).toBe(child.ns)
+  }
 }
 
 // --- generators
@@ -438,6 +459,7 @@ describe('Well-formed stanzas', () => {
           const [event] = events
           if (event?.type !== 'stanza') return expect.fail(`no stanza: ${source}`)
           expectSame(event.stanza, reference[0] as Reference)
+          expectSameTrees(event.stanza, reference[0] as Reference)
           // In the context of another stream, which declares no prefix, and out of any context.
           const bare = `<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>`
           expectSame(event.stanza, refer(event.stanza.toString(), bare)?.[0] as Reference)
