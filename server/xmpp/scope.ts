@@ -7,6 +7,7 @@ export class Scope {
   #prefixes: string[] = []
   #uris: string[] = []
 
+  /** Brings a prefix into scope until `truncate`. */
   declare(prefix: string, uri: string): void {
     this.#prefixes.push(prefix)
     this.#uris.push(uri)
@@ -18,14 +19,17 @@ export class Scope {
     return this.#prefixes.lastIndexOf(prefix)
   }
 
+  /** The prefix of the declaration that `find` found. */
   prefix(index: number): string {
     return this.#prefixes[index] ?? ''
   }
 
+  /** The namespace of the declaration that `find` found. */
   uri(index: number): string {
     return this.#uris[index] ?? ''
   }
 
+  /** Leaves an element: only the first `size` declarations stay in scope. */
   truncate(size: number): void {
     if (this.size > size) {
       this.size = size

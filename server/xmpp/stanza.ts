@@ -254,6 +254,7 @@ export class Stanza {
     return this.kind === 'other' ? this.bytes : this.#inserted(` xmlns='${NS_CLIENT}'`)
   }
 
+  /** The bytes as text, for logs and tests. */
   toString(): string {
     return this.bytes.toString('utf8')
   }
