@@ -191,7 +191,7 @@ export class Admin {
       gate: this.#gate,
       setup: this.#setup,
       metrics: this.#metrics,
-      health: () => this.#office?.health,
+      isDatabaseUp: () => this.#office?.parts.db.state === 'up',
     })
     const document = JSON.stringify(openApi(endpoints, this.#parts.version))
     app.get('/api/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(document))

@@ -63,10 +63,8 @@ function clockCheck({ db }: OfficeParts, now: () => number): Check {
       const jumped = Math.round((now() - performance.now() - offset) / 1000)
       offset = now() - performance.now()
       if (Math.abs(jumped) >= 5) {
-        return {
-          state: 'warn',
-          sentence: `The clock of this PC was just set ${jumped > 0 ? 'forward' : 'back'} by ${Math.abs(jumped)} seconds.`,
-        }
+        const how = jumped > 0 ? `forward by ${jumped} seconds, or this PC slept` : `back by ${-jumped} seconds`
+        return { state: 'warn', sentence: `The clock of this PC was just set ${how}.` }
       }
       if (db.state === 'away') return undefined
       const row = await db.one<{ now: Date }>('SELECT clock_timestamp() AS now')

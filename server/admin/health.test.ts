@@ -113,7 +113,6 @@ describe('the checks of an office', () => {
     await using bench = await openAdmin({ checks: [check] })
     const cookie = await bench.signIn()
     await bench.ask('POST', '/api/health/check', { cookie, body: {} })
-    expect((await bench.ask('GET', '/health/ready')).status).toBe(503)
     bench.clock.ahead += 90_000
     const { json } = await bench.ask<{ checks: HealthCheck[] }>('POST', '/api/health/mend', {
       cookie,
@@ -122,7 +121,7 @@ describe('the checks of an office', () => {
     expect(mended).toBe(1)
     expect(json.checks.find(({ id }) => id === 'door')?.state).toBe('ok')
     expect(json.checks.find(({ id }) => id === 'clock')?.sentence).toBe(
-      'The clock of this PC was just set forward by 90 seconds.',
+      'The clock of this PC was just set forward by 90 seconds, or this PC slept.',
     )
     expect((await bench.ask('POST', '/api/health/mend', { cookie, body: { run: 'nothing' } })).json.error.code).toBe(
       'not-found',

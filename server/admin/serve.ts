@@ -52,6 +52,8 @@ export class Desk {
     this.#app.route({
       method: endpoint.method,
       url: endpoint.path,
+      // A HEAD of an event stream would never end.
+      exposeHeadRoute: false,
       bodyLimit: endpoint.access === 'admin' ? ADMIN_BYTES_MAX : STRANGER_BYTES_MAX,
       schema: {
         params: plain(endpoint.params),

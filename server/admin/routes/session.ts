@@ -124,7 +124,7 @@ export function sessionOf(
   return {
     username: person.username,
     name: person.name,
-    address: `${person.username}@${domain}`,
+    address: person.username ? `${person.username}@${domain}` : domain,
     office: name,
     domain,
     pc: parts.pc,
