@@ -137,6 +137,13 @@ describe('order', () => {
     })
   }
 
+  test('more than 10 KiB before login are too much', async () => {
+    const client = await office.connect('tls')
+    await client.open()
+    for (let index = 0; index < 40; index++) client.send(' '.repeat(300))
+    await client.fails('policy-violation')
+  })
+
   test('an element that nobody knows is an unsupported-stanza-type, before and after binding', async () => {
     const client = await office.connect()
     await client.open()
@@ -233,6 +240,15 @@ describe('a bound stream', () => {
     )
     await juliet.receives("<message from='romeo@office.test/rush'><body>Rush</body></message>")
     client.cut()
+  })
+
+  test('does not mind how its bytes are cut', async () => {
+    await using juliet = await office.client('juliet', { resource: 'balcony' })
+    await using romeo = await office.client('romeo', { over: 'plain' })
+    const bytes = Buffer.from(`<message to='${juliet.jid}'><body>Grüße, 👋 &amp; &#x263a;</body></message> <presence/>`)
+    for (const byte of bytes) romeo.sendBytes(Buffer.from([byte]))
+    await juliet.receives('<message><body>Grüße, 👋 &amp; ☺</body></message>')
+    expect((await romeo.leftovers()).filter(element => element.name.startsWith('stream'))).toEqual([])
   })
 
   test('with the same resource ends the older one with conflict', async () => {

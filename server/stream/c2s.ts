@@ -270,13 +270,13 @@ export class ClientStream implements Outlet, Flushable, TransportListener, Intak
 
   #gather(element: Buffer): void {
     if (this.isOver) return
+    this.writtenBytes += element.length
     if (this.#parts.push(element) === 1) this.streams.batch.add(this)
   }
 
   #write(): void {
     const parts = this.#parts
     this.#parts = []
-    for (const part of parts) this.writtenBytes += part.length
     this.wire.write(parts)
   }
 

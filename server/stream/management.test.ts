@@ -29,6 +29,24 @@ async function resumed(username: string, previd: string, h: number) {
   return client
 }
 
+/** A database that answers nothing until it thaws. */
+function frozenDatabase(): { thaw(): void } & Disposable {
+  const { db } = office.chat.parts
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const original = { query: db.query, exec: db.exec, transaction: db.transaction }
+  for (const name of ['query', 'exec', 'transaction'] as const) {
+    const run = db[name].bind(db) as (...parameters: unknown[]) => Promise<unknown>
+    Object.assign(db, { [name]: (...parameters: unknown[]) => promise.then(() => run(...parameters)) })
+  }
+  return {
+    thaw: resolve,
+    [Symbol.dispose]() {
+      resolve()
+      Object.assign(db, original)
+    },
+  }
+}
+
 describe('enabling', () => {
   test('answers with an id and for how long a stream can be resumed', async () => {
     await using client = await office.client('romeo')
@@ -88,27 +106,11 @@ describe('acknowledgements', () => {
 
   test('of what is not kept yet wait a second, then name less, and the rest follows unasked', async () => {
     const { client: romeo } = await managed('romeo', 'waiting')
-    const { db } = office.chat.parts
-    const query = db.query.bind(db)
-    const release = Promise.withResolvers<void>()
-    const hold = async <T>(run: () => Promise<T>): Promise<T> => {
-      await release.promise
-      return run()
-    }
-    const transaction = db.transaction.bind(db)
-    db.query = ((...parameters: Parameters<typeof db.query>) => hold(() => query(...parameters))) as typeof db.query
-    db.transaction = (work => hold(() => transaction(work))) as typeof db.transaction
-    const exec = db.exec.bind(db)
-    db.exec = (...parameters) => hold(() => exec(...parameters))
-    try {
-      romeo.send(message('juliet@office.test', 'slow') + r)
-      await romeo.receives(a(0))
-      release.resolve()
-      await romeo.receives(a(1))
-    } finally {
-      release.resolve()
-      Object.assign(db, { query, transaction, exec })
-    }
+    using database = frozenDatabase()
+    romeo.send(message('juliet@office.test', 'slow') + r)
+    await romeo.receives(a(0))
+    database.thaw()
+    await romeo.receives(a(1))
     romeo.cut()
   })
 
@@ -176,6 +178,29 @@ describe('resumption', () => {
     expect(sessionOf(former)?.isClosed).toBe(false)
     romeo.send(r)
     await romeo.receives(a(0))
+    romeo.cut()
+  })
+
+  test('while the database is away names what is safe, and passes over what the client then sends again', async () => {
+    await using juliet = await office.client('juliet')
+    const { client: former, previd } = await managed('romeo', 'unsafe')
+    const session = sessionOf(former)
+    using database = frozenDatabase()
+    former.send(message(juliet.jid, 'once'))
+    await juliet.receives('<message><body>once</body></message>')
+    former.cut()
+    await expect.poll(() => session?.restingSince).toBeDefined()
+    const romeo = await resumed('romeo', previd, 0)
+    await expect.poll(() => office.streams.resuming.size).toBe(1)
+    office.clock.ahead += 10_000
+    const answer = await romeo.receives('<resumed/>')
+    expect(answer.attrs.h).toBe('0')
+    romeo.send(message(juliet.jid, 'once') + message(juliet.jid, 'twice'))
+    await juliet.receives('<message><body>twice</body></message>')
+    expect(await juliet.receives('<message><body>once</body></message>', 50).catch(() => 'nothing')).toBe('nothing')
+    database.thaw()
+    romeo.send(r)
+    await romeo.receives(a(2))
     romeo.cut()
   })
 

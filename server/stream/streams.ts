@@ -39,6 +39,8 @@ export interface StreamsOptions {
 }
 
 const SWEEP_MS = 1_000
+/** The throttle forgets slowly: it is swept once in so many sweeps. */
+const SWEEPS_PER_THROTTLE = 60
 /** How long clients are given to take their goodbye when the server stops. */
 const GOODBYE_MS = 3_000
 const UNKNOWN_ITERATIONS = 10_000
@@ -59,6 +61,7 @@ export class Streams {
   readonly #all = new Set<ClientStream>()
   readonly #timer: NodeJS.Timeout
   #isClosed = false
+  #sweeps = 0
   #whenEmpty: (() => void) | undefined
 
   constructor(options: StreamsOptions) {
@@ -110,7 +113,8 @@ export class Streams {
   sweep(): void {
     const now = this.parts.now()
     for (const stream of this.#all) watch(stream, now)
-    this.throttle.sweep()
+    this.#sweeps++
+    if (this.#sweeps % SWEEPS_PER_THROTTLE === 0) this.throttle.sweep()
   }
 
   /**

@@ -3,8 +3,10 @@ import net from 'node:net'
 import type tls from 'node:tls'
 import type { CertificateInUse, ServerTls } from '../net/tls.ts'
 import { alpn } from '../net/tls.ts'
+import { StreamError } from '../xmpp/errors.ts'
 import { ClientStream } from './c2s.ts'
 import { bindingData, bindingTypes } from './channel-binding.ts'
+import { type ClientHeader, streamEnd, streamHeader } from './header.ts'
 import { joined } from './outlet.ts'
 import type { Streams } from './streams.ts'
 import { isLoopback, plainAddress } from './throttle.ts'
@@ -13,6 +15,7 @@ import type { Transport, TransportListener } from './transport.ts'
 /** After this much silence the operating system asks the other one whether it is there: a PC that was switched off is noticed. */
 const TCP_KEEPALIVE_MS = 120_000
 const BACKLOG = 1024
+const NOBODY: ClientHeader = { from: undefined, lang: undefined }
 const BLANK = Buffer.from(' ')
 
 export interface TcpOptions {
@@ -46,8 +49,12 @@ export async function listenTcp(options: TcpOptions): Promise<Listener> {
     { noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS },
     socket => {
       const address = plainAddress(socket.remoteAddress)
-      if (streams.isClosed || !streams.throttle.connected(address)) {
+      if (streams.isClosed) {
         socket.destroy()
+        return
+      }
+      if (!streams.throttle.connected(address)) {
+        refuse(socket, mode, streams.parts)
         return
       }
       const transport = new TcpTransport(socket, { address, tls: options.tls, isPlaintextAllowed })
@@ -74,6 +81,18 @@ export async function listenTcp(options: TcpOptions): Promise<Listener> {
 function closeListening(server: net.Server, resolve: () => void): void {
   server.close()
   resolve()
+}
+
+/** Tells why, where that costs nothing: a TLS handshake would be what the limit is there to avoid. */
+function refuse(socket: net.Socket, mode: TcpOptions['mode'], parts: Streams['parts']): void {
+  if (mode === 'tls') {
+    socket.destroy()
+    return
+  }
+  const header = streamHeader({ mode: 'stream', domain: parts.domain, id: parts.randomId(), client: NOBODY })
+  const error = new StreamError('policy-violation', 'There are too many connections from your address.')
+  socket.on('error', ignored)
+  socket.end(header + error.toXml() + streamEnd('stream'), () => socket.destroy())
 }
 
 /** One TCP connection, in the clear or under TLS. */

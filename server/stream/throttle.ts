@@ -49,7 +49,7 @@ export class Throttle {
 
   /**
    * A connection arrives.
-   * @returns false when the address has too many or opens them too fast: close it without a word. Every true is
+   * @returns false when the address has too many or opens them too fast: close it. Every true is
    *   followed by one `disconnected`.
    */
   connected(address: string): boolean {
