@@ -69,6 +69,11 @@ export async function expectNoBarrier(page: Page, where: string): Promise<void> 
     return violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.html} ${node.failureSummary ?? ''}`))
   })
   expect(barriers, where).toEqual([])
+  await expectToFit(page, where)
+}
+
+/** Fails when the page is wider than its window and would have to be scrolled sideways. */
+export async function expectToFit(page: Page, where: string): Promise<void> {
   const tooWide = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')
   expect(tooWide, `${where}: wider than its window by`).toBeLessThanOrEqual(0)
 }

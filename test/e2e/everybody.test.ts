@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Appliance, people, startAppliance } from '../support/appliance.ts'
-import { browserProgram, expectNoBarrier, openBrowser, openPage, signIn } from './browser.ts'
+import { browserProgram, expectNoBarrier, expectToFit, openBrowser, openPage, signIn } from './browser.ts'
 
 const isLeftOut = browserProgram() === undefined
 const pages = [
@@ -22,12 +22,26 @@ const pages = [
   'no-such-page',
 ]
 const screens = [
-  { name: 'light, 1280 wide', options: { colorScheme: 'light', viewport: { width: 1280, height: 800 } } },
-  { name: 'dark, 1280 wide', options: { colorScheme: 'dark', viewport: { width: 1280, height: 800 } } },
-  { name: 'light, a phone', options: { colorScheme: 'light', viewport: { width: 360, height: 740 } } },
+  {
+    name: 'light, 1280 wide',
+    look: expectNoBarrier,
+    options: { colorScheme: 'light', viewport: { width: 1280, height: 800 } },
+  },
+  {
+    name: 'dark, 1280 wide',
+    look: expectNoBarrier,
+    options: { colorScheme: 'dark', viewport: { width: 1280, height: 800 } },
+  },
+  // As narrow as 200 % below and the same colours as above: here only the width is new.
+  {
+    name: 'light, a phone',
+    look: expectToFit,
+    options: { colorScheme: 'light', viewport: { width: 360, height: 740 } },
+  },
   // 200 % on a screen of 1280 × 800: half as many pixels of CSS, twice as many dots.
   {
     name: 'dark, 200 %',
+    look: expectNoBarrier,
     options: { colorScheme: 'dark', viewport: { width: 640, height: 400 }, deviceScaleFactor: 2 },
   },
 ] as const
@@ -45,18 +59,18 @@ describe.skipIf(isLeftOut)('everybody can use the pages', () => {
 
   test.each(screens)(
     'no barrier and no sideways scrolling: $name',
-    async ({ options }) => {
+    async ({ options, look }) => {
       const { page, faults } = await openPage(browser, { ...options, reducedMotion: 'reduce' })
       await page.goto(appliance.adminUrl)
       await page.getByLabel('User name').waitFor()
-      await expectNoBarrier(page, 'sign-in')
+      await look(page, 'sign-in')
       await signIn(page, appliance.adminUrl, people.anna)
       for (const path of pages) {
         await page.goto(`${appliance.adminUrl}#/${path}`)
         await page.locator('main h1').waitFor()
         // What the page shows has come when its first card is there; the page that does not exist has a link instead.
         await page.locator('main .card, main a.primary').first().waitFor()
-        await expectNoBarrier(page, `#/${path}`)
+        await look(page, `#/${path}`)
       }
       expect(faults).toEqual([])
       await page.context().close()

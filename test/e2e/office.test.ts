@@ -29,7 +29,10 @@ describe.skipIf(isLeftOut)('the office in the browser', () => {
   })
 
   const open = async (name: string) => {
-    await page.getByRole('navigation', { name: 'Main' }).getByRole('link', { name, exact: true }).click()
+    await page
+      .getByRole('navigation', { name: 'Main' })
+      .getByRole('link', { name: new RegExp(`^${name}`) })
+      .click()
   }
   const act = async (person: string, action: string) => {
     await page.getByRole('button', { name: `Actions for ${person}` }).click()

@@ -186,7 +186,7 @@ export const en = {
     nothing: 'Nothing yet. What happens in the office stands here in sentences.',
     all: 'All of it',
     look: 'See what it is',
-    todo: (n: number) => (n === 1 ? 'One more thing' : n === 2 ? 'Two more things' : `${n} more things`),
+    todo: (n: number) => `${['No', 'One', 'Two', 'Three'][n] ?? n} more ${n === 1 ? 'thing' : 'things'}`,
     todos: {
       people: {
         title: 'Add people',
@@ -237,6 +237,7 @@ export const en = {
       address: (address: string) => `Address: ${address}`,
       makeUp: 'Make up a password',
       own: 'Set a password',
+      newPassword: 'New password',
       password: 'Password',
       admin: 'May look after the office (administrator)',
       button: 'Add this person',
