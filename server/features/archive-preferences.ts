@@ -3,7 +3,7 @@ import { feature } from '../core/feature.ts'
 import type { IqRequest } from '../core/iq.ts'
 import { DatabaseAway } from '../db/pool.ts'
 import { type Element, xml } from '../xmpp/element.ts'
-import { stanzaError } from '../xmpp/errors.ts'
+import { StanzaError, stanzaError } from '../xmpp/errors.ts'
 import { type Jid, parseJid } from '../xmpp/jid.ts'
 import { NS_MAM } from '../xmpp/namespaces.ts'
 
@@ -64,7 +64,7 @@ export default feature({
         if (!(await wants(username, await wish, other))) leaveOut()
       } catch (error) {
         // A wish that cannot be read now must not hold up a conversation: nearly everybody wants all of it.
-        if (!(error instanceof DatabaseAway)) throw error
+        if (!isForNow(error)) throw error
       }
       return undefined
     }
@@ -98,6 +98,10 @@ export default feature({
     })
   },
 })
+
+/** The database is away, or does not answer in time. */
+const isForNow = (error: unknown): boolean =>
+  error instanceof DatabaseAway || (error instanceof StanzaError && error.type === 'wait')
 
 function ownerOf({ isOwn, account }: IqRequest): string {
   if (!isOwn || account === undefined) throw stanzaError('forbidden', 'These wishes are for their owner only.')

@@ -3,10 +3,12 @@ import { Type } from 'typebox'
 import { countPending } from '../core/archive-table.ts'
 import { feature } from '../core/feature.ts'
 import type { KeptRow } from '../core/kept-row.ts'
+import { PATIENCE_MS, withinTime } from '../core/patience.ts'
 import type { Session } from '../core/session.ts'
 import { DatabaseAway } from '../db/pool.ts'
 import { delayXml } from '../xmpp/delay.ts'
 import { escapeAttribute } from '../xmpp/element.ts'
+import { StanzaError } from '../xmpp/errors.ts'
 import { timeOf } from '../xmpp/id.ts'
 import { NS_CLIENT, NS_STANZA_ID } from '../xmpp/namespaces.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
@@ -127,12 +129,12 @@ export default feature({
     server.on('message:offline', 'filter', async ({ to }) => {
       if (to.local === undefined) return undefined
       try {
-        const known = await count(to.local)
+        const known = await withinTime(count(to.local), PATIENCE_MS)
         if (known.waiting >= server.settings.waitingMax) return 'stop'
         known.waiting++
       } catch (error) {
         // Nobody can count now; the queue that waits for the database has its own limit.
-        if (!(error instanceof DatabaseAway)) throw error
+        if (!(error instanceof DatabaseAway || error instanceof StanzaError)) throw error
       }
       return undefined
     })
