@@ -91,7 +91,7 @@ function refuse(socket: net.Socket, mode: TcpOptions['mode'], parts: Streams['pa
   }
   const header = streamHeader({ mode: 'stream', domain: parts.domain, id: parts.randomId(), client: NOBODY })
   const error = new StreamError('policy-violation', 'There are too many connections from your address.')
-  socket.on('error', ignored)
+  socket.on('error', () => socket.destroy())
   socket.end(header + error.toXml() + streamEnd('stream'), () => socket.destroy())
 }
 
