@@ -1,5 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from 'vitest'
 import { type AdminBench, anna, ben, openAdmin } from '../../test/support/admin.ts'
+import { quietLog } from '../../test/support/database.ts'
+import { BrowserSessions } from './browser-sessions.ts'
 import type { Session } from './contract/session.ts'
 
 let bench: AdminBench | undefined
@@ -148,7 +150,11 @@ describe('a session', () => {
     })
     const rows = await open().db.query('SELECT * FROM browser_session')
     expect(rows).toHaveLength(1)
-    expect(JSON.stringify(rows)).not.toContain(cookie.split('=')[1])
+    const secret = cookie.split('=')[1] ?? ''
+    expect(JSON.stringify(rows)).not.toContain(secret)
+    const { accounts } = open().open.parts
+    const afterRestart = new BrowserSessions({ db: open().db, accounts, log: quietLog, now: Date.now })
+    expect(await afterRestart.find(secret)).toMatchObject({ username: 'anna', name: 'Anna Kessler' })
   })
 
   test('ends an hour after its last use, and twelve hours after its begin', async () => {
