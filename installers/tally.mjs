@@ -1,13 +1,17 @@
 // A vitest reporter that keeps the sum on disk while the tests run, so that it is there even if the run has to be ended.
 import { writeFileSync } from 'node:fs'
 
-/** Counts tests as vitest reports them; the file named in LANTHORN_TALLY always holds the present sum as JSON. */
+/** Counts tests as vitest reports them; the file named in LANTHORN_TALLY always holds the present sum, and what failed, as JSON. */
 export default class Tally {
-  #sum = { passed: 0, failed: 0, skipped: 0 }
+  #sum = { passed: 0, failed: 0, skipped: 0, failures: [] }
 
   onTestCaseResult(testCase) {
-    const { state } = testCase.result()
-    if (state in this.#sum) this.#sum[state]++
+    const { state, errors } = testCase.result()
+    if (['passed', 'failed', 'skipped'].includes(state)) this.#sum[state]++
+    if (state === 'failed') {
+      const { module, fullName } = testCase
+      this.#sum.failures.push(`${module.moduleId} > ${fullName}: ${errors?.[0]?.message ?? 'no reason given'}`)
+    }
     this.#write()
   }
 

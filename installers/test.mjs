@@ -72,8 +72,12 @@ async function runTests() {
   })
   const counted = readTally(tally)
   for (const name of Object.keys(sum)) sum[name] += counted[name]
-  if (code !== 0 && counted.failed === 0) {
-    say(code === 124 ? 'The tests ran out of time.' : `vitest ended with code ${code} although no test failed.`)
+  if (code === 124) {
+    // vitest tells the reasons at its end, which it has not reached.
+    say(`The tests were ended because they took too long.${counted.failures.map(failure => `\n× ${failure}`).join('')}`)
+    sum.failed++
+  } else if (code !== 0 && counted.failed === 0) {
+    say(`vitest ended with code ${code} although no test failed.`)
     sum.failed++
   }
 }
@@ -82,7 +86,7 @@ function readTally(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'))
   } catch {
-    return { passed: 0, failed: 0, skipped: 0 } // not one test ended
+    return { passed: 0, failed: 0, skipped: 0, failures: [] } // not one test ended
   } finally {
     rmSync(file, { force: true })
   }
