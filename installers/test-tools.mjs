@@ -27,7 +27,7 @@ export async function findChromium({ mayFetch }) {
   const fetched = playwrightsOwn()
   if (!fetched) {
     say(
-      'The tests in test/ui are left out, because there is no Chromium: install it, or name its program in LANTHORN_CHROMIUM.',
+      'The tests in test/e2e are left out, because there is no Chromium: install it, or name its program in LANTHORN_CHROMIUM.',
     )
   }
   return fetched
