@@ -45,7 +45,7 @@ export class ClientStream implements Outlet, Flushable, TransportListener, Intak
   probedAt = 0
   writtenBytes = 0
   takenBytes = 0
-  takenAt = 0
+  stalledSweeps = 0
   /** Stanzas the client sends again after a resume although they were handled: passed over. */
   repeated = 0
   readonly #intake: Intake

@@ -97,6 +97,26 @@ for (const isManaged of [false, true]) {
   })
 }
 
+test('a connection that takes nothing for 30 seconds is given up, however little waits', async () => {
+  await using juliet = await office.client('juliet')
+  const romeo = await office.client('romeo', { over: 'plain' })
+  await romeo.manage()
+  const session = sessionOf(romeo.jid)
+  romeo.pause()
+  const size = 20_000
+  const message = `<message to='${romeo.jid}' type='headline'><body>${'x'.repeat(size)}</body></message>`
+  const waiting = () => [...office.streams].find(stream => stream.session === session)?.wire.waitingBytes
+  // Until the buffers of the operating system are full, and a little more.
+  for (let index = 0; index < 2000 && waiting() === 0; index++) {
+    juliet.send(message)
+    await juliet.leftovers()
+  }
+  expect(waiting()).toBeGreaterThan(0)
+  for (let sweeps = 0; sweeps < 31; sweeps++) office.streams.sweep()
+  await expect.poll(() => session?.restingSince).toBeDefined()
+  romeo.cut()
+})
+
 test('a client in a hurry is read more slowly, and nothing is lost', async () => {
   await office.chat.parts.settings.set('c2s.stanzasPerSecond', 100, 'test')
   await office.chat.parts.settings.set('c2s.burstSeconds', 1, 'test')

@@ -1,4 +1,4 @@
-/** Silent peers and standstills (RFC 6120 §4.6): what the sweep does with one stream each second. No stream has a timer of its own. */
+/** Silent peers and standstills (RFC 6120 §4.6): what the sweep, once a second, does with each stream. No stream has a timer of its own. */
 import { StreamError } from '../xmpp/errors.ts'
 import { NS_PING } from '../xmpp/namespaces.ts'
 import { buildStanza } from '../xmpp/stanza.ts'
@@ -20,7 +20,7 @@ export function watch(stream: ClientStream, now: number): void {
       if (now - stream.endedAt >= CLOSE_WAIT_MS) stream.wire.destroy()
       return
     case 'bound':
-      if (hasStalled(stream, now, settings.writeStallSeconds * 1000)) stream.cut('Nothing was read for too long.')
+      if (hasStalled(stream, settings.writeStallSeconds)) stream.cut('Nothing was read for too long.')
       else checkPeer(stream, now)
       return
     default:
@@ -30,15 +30,17 @@ export function watch(stream: ClientStream, now: number): void {
   }
 }
 
-function hasStalled(stream: ClientStream, now: number, limitMs: number): boolean {
+// Counted in sweeps, not by the clock: a computer that was suspended has not been waiting for its clients.
+function hasStalled(stream: ClientStream, sweepsMax: number): boolean {
   const waiting = stream.wire.waitingBytes
   const taken = stream.writtenBytes - waiting
   if (waiting === 0 || taken !== stream.takenBytes) {
     stream.takenBytes = taken
-    stream.takenAt = now
+    stream.stalledSweeps = 0
     return false
   }
-  return now - stream.takenAt >= limitMs
+  stream.stalledSweeps++
+  return stream.stalledSweeps >= sweepsMax
 }
 
 /** A blank first; then a question, and no answer to that means that nobody is there (§4.6.2). */

@@ -82,6 +82,11 @@ export class Streams {
     return this.#all.size
   }
 
+  /** Every stream, in whatever state. */
+  [Symbol.iterator](): IterableIterator<ClientStream> {
+    return this.#all.values()
+  }
+
   /** No more connections are taken. */
   get isClosed(): boolean {
     return this.#isClosed
