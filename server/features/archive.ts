@@ -13,15 +13,14 @@ import {
 import { feature } from '../core/feature.ts'
 import type { IqRequest } from '../core/iq.ts'
 import type { Session } from '../core/session.ts'
-import { type Element, escapeAttribute, xml } from '../xmpp/element.ts'
+import { type Element, xml } from '../xmpp/element.ts'
 import { stanzaError } from '../xmpp/errors.ts'
 import { type Field, formElement, readForm } from '../xmpp/form.ts'
-import { forwardedXml } from '../xmpp/forward.ts'
+import { forwardedXml, forwardingMessage } from '../xmpp/forward.ts'
 import { isId, timeOf } from '../xmpp/id.ts'
 import { type Jid, parseJid } from '../xmpp/jid.ts'
 import { NS_DATA_FORMS, NS_MAM } from '../xmpp/namespaces.ts'
 import { type PageRequest, pageElement, readPageRequest } from '../xmpp/rsm.ts'
-import { buildStanza } from '../xmpp/stanza.ts'
 import { parseDateTime, printDateTime } from '../xmpp/time.ts'
 
 const NS_VALIDATE = 'http://jabber.org/protocol/xdata-validate'
@@ -80,14 +79,11 @@ export default feature({
     }
 
     const answer = (session: Session, queryId: string | undefined, messages: readonly ArchivedMessage[]): void => {
-      const attribute = queryId === undefined ? '' : ` queryid='${escapeAttribute(queryId)}'`
       const header = { from: session.jid.bare, to: session.jid.full }
       for (const { id, stanza } of messages) {
-        const forwarded = forwardedXml(stanza, timeOf(id))
+        const wrapper = { name: 'result', ns: NS_MAM, attributes: { queryid: queryId, id } }
         // Past all queues of the session: results stand before the answer, whatever messages wait their turn.
-        session.write(
-          buildStanza('message', header, `<result xmlns='${NS_MAM}'${attribute} id='${id}'>${forwarded}</result>`),
-        )
+        session.write(forwardingMessage(header, wrapper, forwardedXml(stanza, timeOf(id))))
       }
     }
 

@@ -4,7 +4,7 @@ import type { MessageEvent } from '../core/hooks.ts'
 import type { IqRequest } from '../core/iq.ts'
 import { escapeAttribute } from '../xmpp/element.ts'
 import { stanzaError } from '../xmpp/errors.ts'
-import { forwardedXml } from '../xmpp/forward.ts'
+import { forwardedXml, forwardingMessage } from '../xmpp/forward.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import {
   NS_CARBONS,
@@ -16,7 +16,7 @@ import {
   NS_RECEIPTS,
   NS_STANZA_ID,
 } from '../xmpp/namespaces.ts'
-import { buildStanza, type Stanza } from '../xmpp/stanza.ts'
+import type { Stanza } from '../xmpp/stanza.ts'
 
 const NS_RULES = 'urn:xmpp:carbons:rules:0'
 const NS_DIRECT_INVITATION = 'jabber:x:conference'
@@ -64,12 +64,11 @@ export default feature({
       if (!isEligible(stanza, owner, other, isReceived)) return
       if (stanza.type !== 'error') remember(stanza, owner, other)
       const isArchived = isReceived ? event.keep?.inReceiver : event.keep?.inSender
-      const content = `<${kind} xmlns='${NS_CARBONS}'>${forwardedXml(
-        event.id !== undefined && isArchived ? stanza.append(stanzaId(owner.bare, event.id)) : stanza,
-      )}</${kind}>`
+      const stamped = event.id !== undefined && isArchived ? stanza.append(stanzaId(owner.bare, event.id)) : stanza
+      const forwarded = forwardedXml(stamped)
       for (const { jid } of targets) {
         const header = { type: stanza.type, from: owner.bare, to: jid }
-        server.sessions.get(jid)?.send(buildStanza('message', header, content))
+        server.sessions.get(jid)?.send(forwardingMessage(header, { name: kind, ns: NS_CARBONS }, forwarded))
       }
     }
 

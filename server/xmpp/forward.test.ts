@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { parseElement } from './element.ts'
-import { forwardedXml } from './forward.ts'
+import { forwardedXml, forwardingMessage } from './forward.ts'
+import { NS_FORWARD } from './namespaces.ts'
 import { Stanza } from './stanza.ts'
 
 const stanza = Stanza.from(
@@ -20,4 +21,41 @@ test('a forwarded stanza keeps its namespace and says when it came (XEP-0297 sec
 
 test('a stanza that is on its way right now has no delay', () => {
   expect(forwardedXml(stanza)).not.toContain('delay')
+})
+
+describe('a message around a forwarded stanza', () => {
+  const inner = Stanza.fromBytes(Buffer.from("<message from='a@b/ö' id='1'><body>&lt;ü&gt;</body></message>"))
+  const header = { to: "o'neill@b/1", from: 'c@d', id: undefined, type: 'chat', lang: 'de' }
+  const wrapper = { name: 'result', ns: 'urn:xmpp:mam:2', attributes: { queryid: '<&>', none: undefined } }
+
+  test('is what would be read from its bytes', () => {
+    const made = forwardingMessage(header, wrapper, forwardedXml(inner, 0))
+    const read = Stanza.fromBytes(made.bytes)
+    const parts = ({ kind, name, ns, to, from, id, type, lang, children }: Stanza) => ({
+      kind,
+      name,
+      ns,
+      to,
+      from,
+      id,
+      type,
+      lang,
+      children,
+    })
+    expect(parts(made)).toEqual(parts(read))
+    expect(made.to).toBe("o'neill@b/1")
+    expect(made.has('result', 'urn:xmpp:mam:2')).toBe(true)
+    const result = made.child('result', 'urn:xmpp:mam:2')
+    expect(result?.attrs).toMatchObject({ queryid: '<&>' })
+    expect(result?.getChild('forwarded', NS_FORWARD)?.getChild('message', 'jabber:client')?.getChildText('body')).toBe(
+      '<ü>',
+    )
+  })
+
+  test('can be changed like any other stanza', () => {
+    const made = forwardingMessage(header, wrapper, forwardedXml(inner))
+    const changed = made.with({ to: 'x@y' }).append("<private xmlns='urn:xmpp:carbons:2'/>")
+    expect(Stanza.fromBytes(changed.bytes).children.map(child => child.name)).toEqual(['result', 'private'])
+    expect(changed.child('result', 'urn:xmpp:mam:2')?.getChild('forwarded', NS_FORWARD)).toBeDefined()
+  })
 })
