@@ -2,6 +2,7 @@ import type { Bus } from '../cluster/bus.ts'
 import type { Directory, Route } from '../cluster/directory.ts'
 import { stanzaError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
+import { NS_CHAT_STATES, NS_CLIENT, NS_HINTS, NS_STANZA_ID } from '../xmpp/namespaces.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import type { Accounts } from './accounts.ts'
 import type { HookTable, MessageEvent } from './hooks.ts'
@@ -11,11 +12,8 @@ import type { ArchiveQueue } from './queue.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
 
-const NS_HINTS = 'urn:xmpp:hints'
-const NS_STANZA_ID = 'urn:xmpp:sid:0'
-
 /** Payloads that say nothing worth keeping (XEP-0085, XEP-0184 is kept: a receipt lost is a doubt for ever). */
-const fleeting = new Set(['http://jabber.org/protocol/chatstates', 'urn:xmpp:sid:0', 'jabber:client thread'])
+const fleeting = new Set([NS_CHAT_STATES, NS_STANZA_ID, `${NS_CLIENT} thread`])
 
 /** What to do with a message for a local account (RFC 6121 §8.5, Table 1). */
 export type Decision = { readonly targets: readonly Route[] } | 'store' | 'bounce' | 'ignore'
@@ -138,7 +136,7 @@ export class Messages {
   /** Nobody is there to have it now (XEP-0160). */
   #store(event: MessageEvent, username: string): void | Promise<void> {
     if (!event.keep?.pending) {
-      if (event.stanza.type === 'error' || !event.stanza.has('body', 'jabber:client')) return undefined
+      if (event.stanza.type === 'error' || !event.stanza.has('body', NS_CLIENT)) return undefined
       throw stanzaError('service-unavailable')
     }
     const goesOn = this.#parts.hooks.run('message:offline', event)

@@ -1,12 +1,11 @@
 import type { Database } from '../db/pool.ts'
 import { type Element, xml } from '../xmpp/element.ts'
+import { NS_ROSTER } from '../xmpp/namespaces.ts'
 import { buildStanza } from '../xmpp/stanza.ts'
 import type { HookTable } from './hooks.ts'
 import { PerAccount } from './per-account.ts'
 import type { Sessions } from './sessions.ts'
 import { initialState, type Subscription, type SubscriptionState } from './subscription-states.ts'
-
-const NS = 'jabber:iq:roster'
 
 /** One contact of one person: what the roster shows plus what the server must remember (RFC 6121 §2.1.2, A.1). */
 export interface RosterItem extends SubscriptionState {
@@ -147,7 +146,7 @@ export class Rosters {
 
   /** Roster pushes to all interested resources (RFC 6121 §2.1.6). */
   #push(username: string, version: number, item: Element): void {
-    const query = xml('query', { xmlns: NS, ver: String(version) }, item).toString()
+    const query = xml('query', { xmlns: NS_ROSTER, ver: String(version) }, item).toString()
     for (const session of this.#sessions.of(username)) {
       if (!session.isInterested) continue
       session.send(buildStanza('iq', { type: 'set', id: `push-${++this.#pushes}`, to: session.jid.full }, query))

@@ -18,7 +18,12 @@ export default feature({
   title: 'What this server can do',
   standards: [
     { id: 'XEP-0030', title: 'Service Discovery', version: '2.5.0' },
-    { id: 'XEP-0115', title: 'Entity Capabilities', version: '1.6.0', note: 'capabilities of clients are passed on unread' },
+    {
+      id: 'XEP-0115',
+      title: 'Entity Capabilities',
+      version: '1.6.0',
+      note: 'capabilities of clients are passed on unread',
+    },
     { id: 'XEP-0128', title: 'Service Discovery Extensions', version: '1.0.1' },
   ],
   start(server) {

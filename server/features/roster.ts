@@ -6,8 +6,7 @@ import { hasFrom } from '../core/subscription-states.ts'
 import { type Element, xml } from '../xmpp/element.ts'
 import { stanzaError } from '../xmpp/errors.ts'
 import { type Jid, parseJid } from '../xmpp/jid.ts'
-
-const NS = 'jabber:iq:roster'
+import { NS_PREAPPROVAL, NS_ROSTER, NS_ROSTERVER } from '../xmpp/namespaces.ts'
 
 interface ItemRequest {
   readonly jid: Jid
@@ -36,23 +35,23 @@ export default feature({
     }),
   }),
   start(server) {
-    server.streamFeature("<ver xmlns='urn:xmpp:features:rosterver'/>")
-    server.streamFeature("<sub xmlns='urn:xmpp:features:pre-approval'/>")
-    server.advertise('both', { features: [NS] })
+    server.streamFeature(xml('ver', { xmlns: NS_ROSTERVER }))
+    server.streamFeature(xml('sub', { xmlns: NS_PREAPPROVAL }))
+    server.advertise('both', { features: [NS_ROSTER] })
 
-    server.iq('account', 'get', NS, 'query', async request => {
+    server.iq('account', 'get', NS_ROSTER, 'query', async request => {
       const { isOwn, account, session, payload } = request
       if (!isOwn || account === undefined) throw stanzaError('forbidden')
       const roster = await server.rosters.get(account)
       if (session) session.isInterested = true
       // §2.6.2: nothing is sent when the client has this very version; changes since come as pushes.
       const version = String(roster.version)
-      if (payload.attrs['ver'] === version) return undefined
+      if (payload.attrs.ver === version) return undefined
       const items = [...roster.items.values()].filter(item => item.isListed)
-      return xml('query', { xmlns: NS, ver: version }, ...items.map(itemElement))
+      return xml('query', { xmlns: NS_ROSTER, ver: version }, ...items.map(itemElement))
     })
 
-    server.iq('account', 'set', NS, 'query', async ({ isOwn, account, payload }) => {
+    server.iq('account', 'set', NS_ROSTER, 'query', async ({ isOwn, account, payload }) => {
       if (!isOwn || account === undefined) throw stanzaError('forbidden')
       const wanted = read(payload, server.settings.maxNameLength)
       if (wanted.isRemoval) return remove(account, wanted.jid)
@@ -98,15 +97,15 @@ function read(query: Element, nameLengthMax: number): ItemRequest {
   const [item] = items
   if (!item || items.length !== 1 || item.name !== 'item')
     throw stanzaError('bad-request', 'A roster set has exactly one item.')
-  const address: unknown = item.attrs['jid']
+  const address: unknown = item.attrs.jid
   if (typeof address !== 'string') throw stanzaError('bad-request', 'The item has no jid.')
   const jid = parseJid(address).toBare()
-  const name = typeof item.attrs['name'] === 'string' && item.attrs['name'] !== '' ? item.attrs['name'] : undefined
+  const name = typeof item.attrs.name === 'string' && item.attrs.name !== '' ? item.attrs.name : undefined
   if (name && name.length > nameLengthMax) throw stanzaError('not-acceptable', 'The name is too long.')
   const groups = item.getChildren('group').map(group => group.getText())
   if (new Set(groups).size !== groups.length) throw stanzaError('bad-request', 'A group is named twice.')
   if (groups.length > 100 || groups.some(group => group === '' || group.length > nameLengthMax)) {
     throw stanzaError('not-acceptable', 'A group has no name, or one that is too long.')
   }
-  return { jid, name, groups, isRemoval: item.attrs['subscription'] === 'remove' }
+  return { jid, name, groups, isRemoval: item.attrs.subscription === 'remove' }
 }

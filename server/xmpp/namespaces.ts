@@ -21,31 +21,20 @@ export const NS_PREAPPROVAL = 'urn:xmpp:features:pre-approval'
 
 // Streams beyond the RFCs
 export const NS_COMPONENT_ACCEPT = 'jabber:component:accept' // XEP-0114
-export const NS_DIALBACK = 'jabber:server:dialback' // XEP-0220
-export const NS_DIALBACK_FEATURE = 'urn:xmpp:features:dialback' // XEP-0220
-export const NS_SASL2 = 'urn:xmpp:sasl:2' // XEP-0388
-export const NS_BIND2 = 'urn:xmpp:bind:0' // XEP-0386
-export const NS_FAST = 'urn:xmpp:fast:0' // XEP-0484
 export const NS_SASL_CHANNEL_BINDING = 'urn:xmpp:sasl-cb:0' // XEP-0440
 export const NS_SM = 'urn:xmpp:sm:3' // XEP-0198
 export const NS_CSI = 'urn:xmpp:csi:0' // XEP-0352
-export const NS_HTTPBIND = 'http://jabber.org/protocol/httpbind' // XEP-0124
-export const NS_XBOSH = 'urn:xmpp:xbosh' // XEP-0206
-export const NS_STREAM_LIMITS = 'urn:xmpp:stream-limits:0' // XEP-0478
 
 // What many features share
 export const NS_DATA_FORMS = 'jabber:x:data' // XEP-0004
 export const NS_DISCO_INFO = 'http://jabber.org/protocol/disco#info' // XEP-0030
 export const NS_DISCO_ITEMS = 'http://jabber.org/protocol/disco#items' // XEP-0030
 export const NS_PRIVATE = 'jabber:iq:private' // XEP-0049
-export const NS_COMMANDS = 'http://jabber.org/protocol/commands' // XEP-0050
 export const NS_VCARD = 'vcard-temp' // XEP-0054
 export const NS_RSM = 'http://jabber.org/protocol/rsm' // XEP-0059
-export const NS_PUBSUB = 'http://jabber.org/protocol/pubsub' // XEP-0060
 export const NS_REGISTER = 'jabber:iq:register' // XEP-0077
 export const NS_CHAT_STATES = 'http://jabber.org/protocol/chatstates' // XEP-0085
 export const NS_CAPS = 'http://jabber.org/protocol/caps' // XEP-0115
-export const NS_MUC = 'http://jabber.org/protocol/muc' // XEP-0045
 export const NS_MUC_USER = 'http://jabber.org/protocol/muc#user' // XEP-0045
 export const NS_RECEIPTS = 'urn:xmpp:receipts' // XEP-0184
 export const NS_BLOCKING = 'urn:xmpp:blocking' // XEP-0191
@@ -58,4 +47,3 @@ export const NS_MAM = 'urn:xmpp:mam:2' // XEP-0313
 export const NS_CHAT_MARKERS = 'urn:xmpp:chat-markers:0' // XEP-0333
 export const NS_HINTS = 'urn:xmpp:hints' // XEP-0334
 export const NS_STANZA_ID = 'urn:xmpp:sid:0' // XEP-0359
-export const NS_EME = 'urn:xmpp:eme:0' // XEP-0380
