@@ -139,10 +139,11 @@ export class GoodClient implements AsyncDisposable {
     }
   }
 
-  /** Asks for acknowledgements until everything sent is acknowledged. */
+  /** Asks for an acknowledgement and waits until everything sent before is acknowledged. */
   async settled(limitMs = answerMs): Promise<void> {
+    const last = this.#unacked.at(-1)
     this.#askForAck()
-    await this.until(() => this.#unacked.length === 0, 'its messages to be acknowledged', limitMs)
+    if (last) await this.until(() => !this.#unacked.includes(last), 'its messages to be acknowledged', limitMs)
   }
 
   /** The connection breaks without a word; resolves when everything that had arrived was handled. */
