@@ -32,21 +32,27 @@ export default feature({
   title: 'Conversations on all devices',
   standards: [{ id: 'XEP-0280', title: 'Message Carbons', version: '1.0.1' }],
   start(server) {
-    // Messages of which other devices got a copy: an error in answer to one concerns them as well.
-    const copied = new Set<string>()
+    // Messages of which other devices got a copy: an error in answer to one concerns them as well. Two generations, as in xmpp/jid.ts.
+    let young = new Set<string>()
+    let old = new Set<string>()
 
     const remember = (stanza: Stanza, owner: Jid, other: Jid): void => {
       if (stanza.id === undefined) return
-      const [oldest] = copied
-      if (copied.size >= COPIED_MAX && oldest !== undefined) copied.delete(oldest)
-      copied.add(exchangeKey(stanza.id, owner, other))
+      if (young.size >= COPIED_MAX) {
+        old = young
+        young = new Set()
+      }
+      young.add(exchangeKey(stanza.id, owner, other))
+    }
+
+    const wasCopied = (id: string | undefined, owner: Jid, other: Jid): boolean => {
+      const key = exchangeKey(id ?? '', owner, other)
+      return young.delete(key) || old.delete(key)
     }
 
     /** XEP-0280 §6.1: an error is eligible when it answers a message that was. */
     const isEligible = (stanza: Stanza, owner: Jid, other: Jid, isReceived: boolean): boolean =>
-      stanza.type === 'error'
-        ? copied.delete(exchangeKey(stanza.id ?? '', owner, other))
-        : isConversation(stanza, isReceived)
+      stanza.type === 'error' ? wasCopied(stanza.id, owner, other) : isConversation(stanza, isReceived)
 
     const copy = (
       event: MessageEvent,
