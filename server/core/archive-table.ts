@@ -117,7 +117,7 @@ export async function pendingRows(
 }
 
 /** How long after its last message a broken stream can still be told what was kept of it. */
-const STREAM_REMEMBERED_MS = 7 * 24 * 60 * 60_000
+export const STREAM_REMEMBERED_MS = 7 * 24 * 60 * 60_000
 
 /** How many rows wait for an account. */
 export async function countPending(db: Database, username: string, timeoutMs: number): Promise<number> {

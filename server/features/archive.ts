@@ -10,6 +10,7 @@ import {
   hasAll,
   readArchive,
 } from '../core/archive-query.ts'
+import { STREAM_REMEMBERED_MS } from '../core/archive-table.ts'
 import { feature } from '../core/feature.ts'
 import type { IqRequest } from '../core/iq.ts'
 import type { Session } from '../core/session.ts'
@@ -131,7 +132,7 @@ export default feature({
     server.every(CLEAN_EVERY_MS, async () => {
       const { daysKept } = server.settings
       const now = server.now()
-      await repeat(() => deleteDone(server.db, now - DAY_MS, CLEAN_ROWS))
+      await repeat(() => deleteDone(server.db, now - STREAM_REMEMBERED_MS, CLEAN_ROWS))
       if (daysKept > 0) await repeat(() => deleteOlder(server.db, now - daysKept * DAY_MS, CLEAN_ROWS))
     })
   },
