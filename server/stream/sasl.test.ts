@@ -42,10 +42,16 @@ describe('login', () => {
     })
   }
 
-  test('over WebSocket binds to its TLS', async () => {
+  test('over WebSocket is bound to its TLS only if an admin wants it: browsers cannot', async () => {
     await using client = await atLogin('wss')
-    expect(client.mechanisms[0]).toBe('SCRAM-SHA-512-PLUS')
+    expect(client.mechanisms[0]).toBe('SCRAM-SHA-512')
+    expect(client.channelBindings).toEqual([])
     await client.sasl(office.login('romeo'))
+    await office.chat.parts.settings.set('c2s.bindWebSockets', true, 'test')
+    await using bound = await atLogin('wss')
+    expect(bound.mechanisms[0]).toBe('SCRAM-SHA-512-PLUS')
+    await bound.sasl(office.login('romeo'))
+    await office.chat.parts.settings.set('c2s.bindWebSockets', undefined, 'test')
   })
 
   test('without encryption is offered on the port for load tests only, and never by PLAIN', async () => {

@@ -117,6 +117,12 @@ const c2sSettings = Type.Object({
     5,
     600,
   ),
+  bindWebSockets: Type.Boolean({
+    title: 'Bind sign-in over WebSocket to its encryption',
+    description:
+      'Keeps out somebody who stands between app and server with a stolen certificate. Browsers cannot do it, and some apps fail when it is offered to them.',
+    default: false,
+  }),
   allowPlain: Type.Boolean({
     title: 'Let old apps send the password itself',
     description:

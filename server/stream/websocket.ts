@@ -59,7 +59,13 @@ export function acceptWebSocket(options: WebSocketOptions): { close(): void } {
       acceptor.handleUpgrade(request, socket, head, webSocket => {
         socket.off('close', release)
         const isPlaintextAllowed = options.allowPlaintext === true && isLoopback(address)
-        const transport = new WebSocketTransport(webSocket, request, { address, tls: options.tls, isPlaintextAllowed })
+        const transport = new WebSocketTransport(webSocket, request, {
+          address,
+          tls: options.tls,
+          // No browser can bind a login, and stanza.js chooses to and fails: offered only where an admin asks for it.
+          binds: streams.settings.bindWebSockets,
+          isPlaintextAllowed,
+        })
         transport.listener = new ClientStream(streams, transport)
       })
     }
@@ -94,18 +100,19 @@ class WebSocketTransport implements Transport {
   listener: TransportListener | undefined
   readonly #webSocket: WebSocket
   readonly #socket: Duplex
+  /** The certificate that was shown, when logins are bound to it. */
   readonly #shown: CertificateInUse | undefined
 
   constructor(
     webSocket: WebSocket,
     request: IncomingMessage,
-    options: { address: string; tls: ServerTls | undefined; isPlaintextAllowed: boolean },
+    options: { address: string; tls: ServerTls | undefined; binds: boolean; isPlaintextAllowed: boolean },
   ) {
     this.address = options.address
     this.isPlaintextAllowed = options.isPlaintextAllowed
     this.#webSocket = webSocket
     this.#socket = request.socket
-    this.#shown = options.tls?.current
+    this.#shown = options.binds ? options.tls?.current : undefined
     webSocket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary))
     webSocket.on('pong', () => this.listener?.heard())
     webSocket.on('error', error => this.#failed(error))
@@ -121,12 +128,13 @@ class WebSocketTransport implements Transport {
   }
 
   get channelBindings(): readonly string[] {
-    return this.#socket instanceof TLSSocket ? bindingTypes(this.#socket, this.#shown?.certificateHash) : []
+    if (!this.#shown || !(this.#socket instanceof TLSSocket)) return []
+    return bindingTypes(this.#socket, this.#shown.certificateHash)
   }
 
   channelBinding(type: string): Buffer | undefined {
-    if (!(this.#socket instanceof TLSSocket)) return undefined
-    return bindingData(type, this.#socket, this.#shown?.certificateHash)
+    if (!this.#shown || !(this.#socket instanceof TLSSocket)) return undefined
+    return bindingData(type, this.#socket, this.#shown.certificateHash)
   }
 
   write(parts: readonly Buffer[]): void {
