@@ -1,6 +1,10 @@
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { Office } from '../../test/support/office.ts'
+import { RawClient } from '../../test/support/raw.ts'
+import { acceptWebSocket } from './websocket.ts'
 
 let office: Office
 
@@ -94,6 +98,22 @@ test('silence is met by a ping of WebSocket, which browsers answer by themselves
       .toSatisfy((at: number) => at > heardAt || Date.now() + office.clock.ahead - at < 10_000)
   }
   expect(await romeo.leftovers()).toEqual([])
+})
+
+test('a server that closes ends its WebSockets, and only those', async () => {
+  const { streams } = office
+  const server = http.createServer().listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const accepted = acceptWebSocket({ streams, server, allowPlaintext: true })
+  const port = (server.address() as AddressInfo).port
+  const romeo = await RawClient.logIn({ ...office.target('ws'), port }, office.login('romeo'))
+  await using other = await office.client('romeo', { over: 'wss' })
+  const closed = new Promise(resolve => server.close(resolve))
+  accepted.close()
+  await romeo.fails('system-shutdown')
+  await closed
+  expect(office.chat.parts.sessions.get(romeo.jid)).toBeUndefined()
+  expect(await other.leftovers()).toEqual([])
 })
 
 test('a broken WebSocket rests and is resumed over TCP', async () => {

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { CertificateInUse, ServerTls } from '../net/tls.ts'
+import { StreamError } from '../xmpp/errors.ts'
 import { ClientStream } from './c2s.ts'
 import { bindingData, bindingTypes } from './channel-binding.ts'
 import type { Streams } from './streams.ts'
@@ -30,7 +31,8 @@ export interface WebSocketOptions {
 /**
  * Takes WebSockets of XMPP clients on a server that exists. Upgrades of other paths are left to others, or refused when
  * there are none.
- * @returns what ends it; streams that are open go on
+ * @returns what ends it, and with it the streams on this server: an HTTP server that closes waits for them. Sessions that
+ *   can be resumed rest.
  */
 export function acceptWebSocket(options: WebSocketOptions): { close(): void } {
   const { streams, server, paths = PATHS } = options
@@ -60,6 +62,7 @@ export function acceptWebSocket(options: WebSocketOptions): { close(): void } {
         socket.off('close', release)
         const isPlaintextAllowed = options.allowPlaintext === true && isLoopback(address)
         const transport = new WebSocketTransport(webSocket, request, {
+          acceptor,
           address,
           tls: options.tls,
           // No browser can bind a login, and stanza.js chooses to and fails: offered only where an admin asks for it.
@@ -75,6 +78,11 @@ export function acceptWebSocket(options: WebSocketOptions): { close(): void } {
     close() {
       server.off('upgrade', onUpgrade)
       acceptor.close()
+      for (const stream of streams) {
+        if (stream.wire instanceof WebSocketTransport && stream.wire.acceptor === acceptor) {
+          stream.abandon(new StreamError('system-shutdown'))
+        }
+      }
     },
   }
 }
@@ -95,6 +103,7 @@ class WebSocketTransport implements Transport {
   readonly mode = 'document'
   // RFC 7395 §3.9
   readonly startTls = undefined
+  readonly acceptor: WebSocketServer
   readonly address: string
   readonly isPlaintextAllowed: boolean
   listener: TransportListener | undefined
@@ -106,8 +115,15 @@ class WebSocketTransport implements Transport {
   constructor(
     webSocket: WebSocket,
     request: IncomingMessage,
-    options: { address: string; tls: ServerTls | undefined; binds: boolean; isPlaintextAllowed: boolean },
+    options: {
+      acceptor: WebSocketServer
+      address: string
+      tls: ServerTls | undefined
+      binds: boolean
+      isPlaintextAllowed: boolean
+    },
   ) {
+    this.acceptor = options.acceptor
     this.address = options.address
     this.isPlaintextAllowed = options.isPlaintextAllowed
     this.#webSocket = webSocket
