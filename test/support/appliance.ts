@@ -1,5 +1,6 @@
 /** One real appliance in a process of its own, for tests: server, embedded PostgreSQL, all ports, nothing replaced. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -246,8 +247,21 @@ export class Appliance implements AsyncDisposable {
   async cleanup(): Promise<void> {
     try {
       await this.stop()
+      await this.#stopLeftDatabase()
     } finally {
       await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 })
+    }
+  }
+
+  /** A server that was killed leaves its PostgreSQL running, for the next start to take over; here there is none. */
+  async #stopLeftDatabase(): Promise<void> {
+    const note = path.join(this.dataDir, 'database', 'postmaster.pid')
+    if (!existsSync(note)) return
+    const pid = Number.parseInt(await readFile(note, 'utf8'), 10)
+    try {
+      process.kill(pid, 'SIGQUIT')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error // it ended by itself
     }
   }
 
