@@ -3,12 +3,11 @@ import { Type } from 'typebox'
 import { countPending } from '../core/archive-table.ts'
 import { feature } from '../core/feature.ts'
 import type { KeptRow } from '../core/kept-row.ts'
-import { PATIENCE_MS, withinTime } from '../core/patience.ts'
+import type { Server } from '../core/server.ts'
 import type { Session } from '../core/session.ts'
 import { DatabaseAway } from '../db/pool.ts'
 import { delayXml } from '../xmpp/delay.ts'
 import { escapeAttribute } from '../xmpp/element.ts'
-import { StanzaError } from '../xmpp/errors.ts'
 import { timeOf } from '../xmpp/id.ts'
 import { NS_CLIENT, NS_STANZA_ID } from '../xmpp/namespaces.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
@@ -48,78 +47,22 @@ export default feature({
     }),
   }),
   start(server) {
-    const counts = new Map<string, { waiting: number; readonly readAt: number }>()
-    /** One delivery at a time per person. */
-    const turns = new Map<string, Promise<void>>()
-    const holds = new Map<Session, NodeJS.Timeout>()
-
-    const count = async (username: string): Promise<{ waiting: number }> => {
-      const known = counts.get(username)
-      if (known && server.now() - known.readAt < COUNT_MS) return known
-      const fresh = { waiting: await countPending(server.db, username, COUNT_WAIT_MS), readAt: server.now() }
-      if (counts.size >= COUNTS_MAX) counts.clear()
-      counts.set(username, fresh)
-      return fresh
-    }
-
-    const hold = (session: Session): void => {
-      clearTimeout(holds.get(session))
-      session.holdBack()
-      const timer = setTimeout(() => letGo(session), HOLD_MS)
-      timer.unref()
-      holds.set(session, timer)
-    }
-
-    const letGo = (session: Session): void => {
-      clearTimeout(holds.get(session))
-      holds.delete(session)
-      session.letGo()
-    }
-
-    /** Gives a session what waits for its account, oldest first. */
-    const give = async (session: Session): Promise<void> => {
-      const rows = await server.queue.pendingOf(session.username, server.settings.waitingMax + CHUNK_ROWS)
-      counts.delete(session.username)
-      let chunk = { rows: 0, bytes: 0 }
-      for (const row of rows) {
-        if (session.isClosed || session.priority === undefined || session.priority < 0) return
-        if (row.holders > 0 || !row.isPending) continue
-        const stanza = delayed(row, server.domain)
-        session.write(stanza, row)
-        chunk = { rows: chunk.rows + 1, bytes: chunk.bytes + stanza.bytes.length }
-        if (chunk.rows < CHUNK_ROWS && chunk.bytes < CHUNK_BYTES) continue
-        chunk = { rows: 0, bytes: 0 }
-        if (!(await hasRoom(session))) return
-      }
-    }
-
-    const deliver = (session: Session): void => {
-      const { username } = session
-      const turn = (turns.get(username) ?? Promise.resolve())
-        .then(() => give(session))
-        .catch(error => {
-          const isAway = error instanceof DatabaseAway
-          if (isAway) server.log.warn({ username }, 'waiting messages were not delivered: database away')
-          else server.log.error({ err: error, username }, 'waiting messages were not delivered')
-        })
-        .finally(() => {
-          letGo(session)
-          if (turns.get(username) === turn) turns.delete(username)
-        })
-      turns.set(username, turn)
-    }
+    const counter = countWaiting(server)
+    const holds = new Holds()
+    const deliver = deliverer(server, session => holds.letGo(session))
 
     server.advertise('host', { features: ['msgoffline'] })
     // From the moment that others see the person, their messages wait behind the older ones.
     server.on('presence:send', 'watch', ({ sender, stanza, to }) => {
       if (!sender || to || stanza.type !== undefined || isReachable(sender) || !isForMessages(stanza)) return
-      hold(sender)
+      holds.hold(sender)
       // A session that was available before has no other moment than this; its new priority counts in an instant.
       if (sender.isAvailable) setImmediate(() => deliver(sender))
     })
     server.on('session:available', 'watch', ({ session }) => {
+      counter.drop(session.username)
       if (isReachable(session)) deliver(session)
-      else letGo(session)
+      else holds.letGo(session)
     })
     server.on('message:waits', 'watch', ({ username }) => {
       const reachable = [...server.sessions.of(username)].filter(isReachable)
@@ -129,27 +72,106 @@ export default feature({
     server.on('message:offline', 'filter', async ({ to }) => {
       if (to.local === undefined) return undefined
       try {
-        const known = await withinTime(count(to.local), PATIENCE_MS)
-        if (known.waiting >= server.settings.waitingMax) return 'stop'
-        known.waiting++
+        return (await counter.hasRoom(to.local)) ? undefined : 'stop'
       } catch (error) {
         // Nobody can count now; the queue that waits for the database has its own limit.
-        if (!(error instanceof DatabaseAway || error instanceof StanzaError)) throw error
+        if (error instanceof DatabaseAway) return undefined
+        throw error
       }
-      return undefined
     })
-    server.on('session:closed', 'watch', ({ session }) => {
-      clearTimeout(holds.get(session))
-      holds.delete(session)
-    })
-    server.on('account:removed', 'watch', ({ username }) => {
-      counts.delete(username)
-    })
-    return () => {
-      for (const session of [...holds.keys()]) letGo(session)
-    }
+    server.on('session:closed', 'watch', ({ session }) => holds.forget(session))
+    server.on('account:removed', 'watch', ({ username }) => counter.drop(username))
+    return () => holds.letAllGo()
   },
 })
+
+/** How many messages wait for each person, near enough: counted anew after a while, as other nodes add some too. */
+function countWaiting(server: Server<{ waitingMax: number }>) {
+  const counts = new Map<string, { waiting: number; readonly readAt: number }>()
+  return {
+    /** Whether one more may wait; then it is counted in. @throws DatabaseAway */
+    async hasRoom(username: string): Promise<boolean> {
+      let count = counts.get(username)
+      if (!count || server.now() - count.readAt >= COUNT_MS) {
+        count = { waiting: await countPending(server.db, username, COUNT_WAIT_MS), readAt: server.now() }
+        if (counts.size >= COUNTS_MAX) counts.clear()
+        counts.set(username, count)
+      }
+      if (count.waiting >= server.settings.waitingMax) return false
+      count.waiting++
+      return true
+    },
+    drop(username: string): void {
+      counts.delete(username)
+    },
+  }
+}
+
+/** Sessions whose new messages wait behind older ones, each for a bounded time. */
+class Holds {
+  readonly #timers = new Map<Session, NodeJS.Timeout>()
+
+  hold(session: Session): void {
+    clearTimeout(this.#timers.get(session))
+    session.holdBack()
+    const timer = setTimeout(() => this.letGo(session), HOLD_MS)
+    timer.unref()
+    this.#timers.set(session, timer)
+  }
+
+  letGo(session: Session): void {
+    this.forget(session)
+    session.letGo()
+  }
+
+  letAllGo(): void {
+    for (const session of [...this.#timers.keys()]) this.letGo(session)
+  }
+
+  forget(session: Session): void {
+    clearTimeout(this.#timers.get(session))
+    this.#timers.delete(session)
+  }
+}
+
+/**
+ * Gives sessions what waits for their account, one session of a person after the other.
+ * @param onDone called when a session has been given everything, or no more can be given
+ */
+function deliverer(server: Server<{ waitingMax: number }>, onDone: (session: Session) => void) {
+  const turns = new Map<string, Promise<void>>()
+
+  const give = async (session: Session): Promise<void> => {
+    const rows = await server.queue.pendingOf(session.username, server.settings.waitingMax + CHUNK_ROWS)
+    let chunk = { rows: 0, bytes: 0 }
+    for (const row of rows) {
+      if (session.isClosed || !isReachable(session)) return
+      if (row.holders > 0 || !row.isPending) continue
+      const stanza = delayed(row, server.domain)
+      session.write(stanza, row)
+      chunk = { rows: chunk.rows + 1, bytes: chunk.bytes + stanza.bytes.length }
+      if (chunk.rows < CHUNK_ROWS && chunk.bytes < CHUNK_BYTES) continue
+      chunk = { rows: 0, bytes: 0 }
+      if (!(await hasRoom(session))) return
+    }
+  }
+
+  return (session: Session): void => {
+    const { username } = session
+    const turn = (turns.get(username) ?? Promise.resolve())
+      .then(() => give(session))
+      .catch(error => {
+        const isAway = error instanceof DatabaseAway
+        if (isAway) server.log.warn({ username }, 'waiting messages were not delivered: database away')
+        else server.log.error({ err: error, username }, 'waiting messages were not delivered')
+      })
+      .finally(() => {
+        onDone(session)
+        if (turns.get(username) === turn) turns.delete(username)
+      })
+    turns.set(username, turn)
+  }
+}
 
 /** RFC 6121 §8.5.2.1.1: a negative priority gets no messages to the bare JID. */
 const isReachable = (session: Session): boolean => (session.priority ?? -1) >= 0
