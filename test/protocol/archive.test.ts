@@ -144,6 +144,26 @@ test('a page has 50 messages when no number is asked for, and 250 at most', asyn
   expect([most.bodies.length, most.isComplete]).toEqual([250, false])
 })
 
+test('a page has no more than fits through a slow connection, and the next one goes on from there', async () => {
+  const { romeo, juliet } = await stage.people('romeo', 'juliet')
+  const long = 'x'.repeat(100_000)
+  for (const number of numbers(1, 5)) {
+    romeo.sends(
+      `<message to='${juliet.bare}' type='chat'><body>${number}</body><long xmlns='urn:example'>${long}</long></message>`,
+    )
+    await juliet.client.receives(`<message><body>${number}</body></message>`)
+  }
+  const first = await search(juliet)
+  expect([first.bodies, first.isComplete]).toEqual([numbers(1, 2), false])
+  const second = await search(juliet, page(`<after>${first.ids.at(-1)}</after>`))
+  expect([second.bodies, second.isComplete]).toEqual([numbers(3, 4), false])
+  const third = await search(juliet, page(`<after>${second.ids.at(-1)}</after>`))
+  expect([third.bodies, third.isComplete]).toEqual([numbers(5, 5), true])
+  const last = await search(juliet, page('<before/>'))
+  expect([last.bodies, last.isComplete]).toEqual([numbers(4, 5), false])
+  expect((await search(juliet, page(`<before>${last.ids[0]}</before>`))).bodies).toEqual(numbers(2, 3))
+})
+
 test('no messages but their number can be asked for', async () => {
   const { juliet } = await said(...numbers(1, 5))
   const { bodies, fin } = await search(juliet, page('<max>0</max>'))
