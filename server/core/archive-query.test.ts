@@ -66,6 +66,18 @@ describe('reading', () => {
     expect(await countArchive(db, own, {})).toBe(3)
   })
 
+  test('a page of long messages ends early, whichever way it is read, and is not the last', async () => {
+    await clear()
+    const all = [await add(), await add(), await add(), await add()]
+    await db.exec("UPDATE archive SET stanza = '<message>' || repeat('x', 150000) || '</message>'")
+    const first = await readArchive(db, own, {}, firstPage)
+    expect(first).toMatchObject({ messages: [{ id: all[0] }], isComplete: false })
+    const last = await readArchive(db, own, {}, lastPage)
+    expect(last).toMatchObject({ messages: [{ id: all[3] }], isComplete: false })
+    expect(await found({}, { ...firstPage, after: all[0] })).toEqual([all[1]])
+    expect((await readArchive(db, own, {}, { ...firstPage, after: all[2] })).isComplete).toBe(true)
+  })
+
   test('a message to the own account is there once, also if one of its sides was left out', async () => {
     await clear()
     const id = await add({ from: 'juliet', to: 'juliet' })

@@ -31,6 +31,9 @@ export interface ArchivedMessage {
   readonly stanza: Stanza
 }
 
+/** A page ends before it holds more than this: it is written in one go, and connections that leave too much unread are closed. */
+const PAGE_BYTES_MAX = 256 * 1024
+
 /** One statement with its values. */
 interface Statement {
   readonly text: string
@@ -51,13 +54,23 @@ export async function readArchive(
 ): Promise<{ messages: ArchivedMessage[]; isComplete: boolean }> {
   const { text, values } = pageStatement(own, filter, page)
   const rows = await db.query<{ id: string; stanza: string }>(text, values)
-  const isComplete = rows.length <= page.max
-  const kept = isComplete ? rows : rows.slice(0, page.max)
+  const kept = rows.slice(0, Math.min(page.max, fitting(rows)))
+  const isComplete = kept.length === rows.length
   if (page.isBackward) kept.reverse()
   return {
     messages: kept.map(({ id, stanza }) => ({ id, stanza: Stanza.fromBytes(Buffer.from(stanza)) })),
     isComplete,
   }
+}
+
+/** How many of these fit into one page: at least one. */
+function fitting(rows: readonly { stanza: string }[]): number {
+  let bytes = 0
+  const index = rows.findIndex(({ stanza }, at) => {
+    bytes += Buffer.byteLength(stanza)
+    return bytes > PAGE_BYTES_MAX && at > 0
+  })
+  return index < 0 ? rows.length : index
 }
 
 /** How many messages the filter lets through. @throws DatabaseAway */

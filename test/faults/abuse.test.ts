@@ -7,14 +7,14 @@ import type { Element } from 'ltx'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Appliance, people, startAppliance } from '../support/appliance.ts'
 import { RawClient, type RawTarget } from '../support/raw.ts'
-import { archiveOf, GoodClient, targetOf } from './good-client.ts'
+import { archiveOf, GoodClient, rhythm, targetOf } from './good-client.ts'
 import { canBreakProcesses, cpuOf, memoryOf } from './processes.ts'
 
 const run = promisify(execFile)
 const megabyte = 2 ** 20
 const loginDeadlineMs = 5_000
 /** The longest that a message between two others may take while somebody misbehaves. */
-const deliveryMsMax = 500
+const deliveryMsMax = 1_000
 
 let appliance: Appliance
 /** Two who chat on whatever happens. */
@@ -28,7 +28,7 @@ beforeAll(async () => {
         'c2s.loginDeadlineSeconds': loginDeadlineMs / 1_000,
         'c2s.failedLoginsPerAccount': 3,
         'c2s.failedLoginsPerAddress': 1_000,
-        'c2s.stanzasPerSecond': 2_000,
+        'c2s.stanzasPerSecond': 1_000,
         'c2s.burstSeconds': 1,
       },
     },
@@ -71,11 +71,9 @@ async function chatDuring(
     const body = `chat${chats++}`
     const since = performance.now()
     romeo.message('juliet@office.test', body)
-    await juliet.until(
-      () => juliet.arrivals.findLast(arrival => arrival.body === body) !== undefined,
-      'a message of romeo',
-    )
+    await juliet.until(() => juliet.hasReceived(body), 'a message of romeo', 30_000)
     longestMs = Math.max(longestMs, performance.now() - since)
+    await rhythm(10)
   } while (!isOver)
   await done
   return {
@@ -151,7 +149,7 @@ describe('what is too slow', () => {
 })
 
 describe.skipIf(!canBreakProcesses)('somebody who does not read', () => {
-  const count = 900
+  const count = 500
   const filling = 'y'.repeat(30_000)
 
   test.each([
@@ -181,7 +179,7 @@ describe.skipIf(!canBreakProcesses)('somebody who does not read', () => {
         `server grew by ${Math.round((most - since) / megabyte)} MB, others waited ${Math.round(longestMs)} ms at most\n`,
     )
     expect(most - since).toBeLessThan(120 * megabyte)
-    expect(longestMs).toBeLessThan(2 * deliveryMsMax)
+    expect(longestMs).toBeLessThan(deliveryMsMax)
     rogue.cut()
     await using reader = new GoodClient('mercutio', 'reader')
     await reader.connect(appliance)
@@ -203,29 +201,23 @@ describe.skipIf(!canBreakProcesses)('somebody who does not read', () => {
 describe('somebody who does too much', () => {
   test('is read more slowly; nothing is lost and the order is kept', { timeout: 60_000 }, async () => {
     const rogue = await mercutio()
-    const wanted = Array.from({ length: 8_000 }, (_, index) => `flood${index}`)
+    const wanted = Array.from({ length: 4_000 }, (_, index) => `flood${index}`)
     const arrived = (): string[] => juliet.arrivals.map(({ body }) => body).filter(body => body.startsWith('flood'))
     const since = performance.now()
     const { longestMs } = await chatDuring(async () => {
       rogue.send(
         wanted.map(body => `<message to='juliet@office.test' type='chat'><body>${body}</body></message>`).join(''),
       )
-      while (arrived().length < wanted.length) {
-        const before = juliet.arrivals.length
-        await juliet.until(
-          () => juliet.arrivals.length > before + 100 || arrived().length === wanted.length,
-          'the flood',
-        )
-      }
+      await juliet.until(() => juliet.hasReceived('flood3999'), 'the flood', 30_000)
     })
     const tookMs = performance.now() - since
     process.stdout.write(
-      `abuse: 8000 messages at once took ${Math.round(tookMs)} ms, others waited ${Math.round(longestMs)} ms at most\n`,
+      `abuse: 4000 messages at once took ${Math.round(tookMs)} ms, others waited ${Math.round(longestMs)} ms at most\n`,
     )
     expect(arrived()).toEqual(wanted)
-    // 2,000 a second, the first second's worth at once.
+    // 1,000 a second, the first second's worth at once.
     expect(tookMs).toBeGreaterThan(2_000)
-    expect(longestMs).toBeLessThan(2 * deliveryMsMax)
+    expect(longestMs).toBeLessThan(deliveryMsMax)
     rogue.cut()
   })
 

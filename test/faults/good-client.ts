@@ -58,6 +58,7 @@ export class GoodClient implements AsyncDisposable {
   /** Stanzas that the server has acknowledged on this stream. */
   #acked = 0
   #unacked: Sent[] = []
+  readonly #bodies = new Set<string>()
   #pumping: Promise<void> = Promise.resolve()
   #watchers = new Set<() => void>()
 
@@ -72,8 +73,9 @@ export class GoodClient implements AsyncDisposable {
     return this.#raw
   }
 
-  get unacknowledged(): number {
-    return this.#unacked.length
+  /** Whether a message with this text has come. */
+  hasReceived(body: string): boolean {
+    return this.#bodies.has(body)
   }
 
   /** What the client may say it has received on its present, or last, managed stream. */
@@ -246,8 +248,10 @@ export class GoodClient implements AsyncDisposable {
   }
 
   #arrived(element: Element): void {
+    const body = element.getChildText('body') ?? ''
+    this.#bodies.add(body)
     this.arrivals.push({
-      body: element.getChildText('body') ?? '',
+      body,
       stanzaId: element.getChild('stanza-id', 'urn:xmpp:sid:0')?.attrs.id,
       isDelayed: element.getChild('delay', 'urn:xmpp:delay') !== undefined,
       isCounted: this.#isManaged,
