@@ -114,8 +114,12 @@ export class Messages {
     if (decision === 'ignore') return undefined
     if (decision === 'bounce') throw stanzaError('service-unavailable')
     if (decision === 'store') return this.#store(event, username)
+    return this.#give(event, username, decision.targets)
+  }
+
+  #give(event: MessageEvent, username: string, targets: readonly Route[]): void | Promise<void> {
     const row = this.#keep(event, username)
-    const taken = this.#send(decision.targets, this.#stamped(event, row), row)
+    const taken = this.#send(targets, this.#stamped(event, row), row)
     return taken instanceof Promise
       ? taken.then(names => this.#delivered(event, username, names, row))
       : this.#delivered(event, username, taken, row)
@@ -145,7 +149,12 @@ export class Messages {
       const row = this.#keep(event, username)
       return row && this.#delivered(event, username, new Set(), row)
     }
-    return goesOn instanceof Promise ? goesOn.then(store) : store(goesOn)
+    if (!(goesOn instanceof Promise)) return store(goesOn)
+    return goesOn.then(yes => {
+      // Somebody who came while we waited has asked for what is stored already: this one would lie there.
+      const decision = decide(event.to, event.stanza.type, this.#parts.directory.routes(event.to.bare))
+      return typeof decision === 'object' ? this.#give(event, username, decision.targets) : store(yes)
+    })
   }
 
   /** Makes the archive row; from here on the message survives. */

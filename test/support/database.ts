@@ -19,6 +19,7 @@ const templateVersion = 1
 const template = path.join(tmpdir(), `lanthorn-test-database-${templateVersion}-${process.getuid?.() ?? 0}`)
 
 let server: Promise<Embedded> | undefined
+const folders: string[] = []
 
 /** A data folder of its own in the system's temporary folder. */
 export async function temporaryFolder(): Promise<string> {
@@ -69,16 +70,25 @@ export async function temporaryDatabaseFolder(): Promise<string> {
 async function startServer(): Promise<Embedded> {
   const dataDir = await temporaryDatabaseFolder()
   const embedded = await startEmbedded({ dataDir, log: quietLog })
-  process.once('exit', () => {
-    // The runner may end a file without its last hook; a server that nobody stops would stay for ever.
+  folders.push(dataDir)
+  // A worker that is ended before its hooks have run must not leave a server behind that nobody stops.
+  const quit = (): void => {
     if (embedded.pid !== undefined) process.kill(embedded.pid, 'SIGQUIT')
-  })
-  afterAll(async () => {
-    await embedded.close()
-    await rm(dataDir, { recursive: true, force: true })
+  }
+  process.once('exit', quit)
+  process.once('SIGTERM', () => {
+    quit()
+    process.exit(143)
   })
   return embedded
 }
+
+// Registered while the test file is being read: a hook that is added by a running test would never run.
+afterAll(async () => {
+  const running = await server
+  await running?.close()
+  for (const folder of folders) await rm(folder, { recursive: true, force: true })
+}, 60_000)
 
 async function makeTemplate(): Promise<void> {
   const dataDir = await temporaryFolder()
