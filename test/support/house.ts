@@ -6,7 +6,8 @@ import type { RawTarget } from './raw.ts'
 
 /** A server with everything in it. The password of everybody is `<username>-password`. */
 export interface House extends AsyncDisposable {
-  readonly target: RawTarget
+  /** Its nodes: devices are spread over them, so that people of one scene meet across nodes where there are several. */
+  readonly targets: readonly [RawTarget, ...RawTarget[]]
   adds(username: string): Promise<void>
   removes(username: string): Promise<void>
   /** Changes a setting by its key; undefined = back to the default. */
@@ -25,7 +26,7 @@ export async function openOffice(): Promise<House & { readonly office: Office }>
   const { accounts, settings, sessions } = office.chat.parts
   return {
     office,
-    target: office.target('plain'),
+    targets: [office.target('plain')],
     adds: async username => void (await accounts.create({ username, password: `${username}-password` })),
     removes: username => accounts.remove(username),
     sets: (key, value) => settings.set(key, value, 'test'),
@@ -58,7 +59,7 @@ export async function openAppliance(): Promise<House> {
     .join('; ')
   const defaults = await readDefaults(await ask('GET', '/api/settings'))
   return {
-    target: { domain: appliance.domain, port: appliance.ready.c2sTls, over: 'tls', ca: await appliance.officeCa() },
+    targets: [{ domain: appliance.domain, port: appliance.ready.c2sTls, over: 'tls', ca: await appliance.officeCa() }],
     adds: async username =>
       void (await ask('POST', '/api/people', { name: username, username, password: `${username}-password` })),
     async removes(username) {

@@ -64,10 +64,10 @@ export class Stage implements AsyncDisposable {
   async strangers<Name extends string>(...names: Name[]): Promise<Record<Name, Person>> {
     const scene = ++this.#scenes
     const cast = await Promise.all(
-      names.map(async name => {
+      names.map(async (name, index) => {
         const username = `${name}-${scene}`
         await this.house.adds(username)
-        return [name, await this.device(username, name)] as const
+        return [name, await this.device(username, name, index)] as const
       }),
     )
     return Object.fromEntries(cast) as Record<Name, Person>
@@ -91,9 +91,9 @@ export class Stage implements AsyncDisposable {
     return cast
   }
 
-  /** A further device of somebody, with a session only. */
-  async device(username: string, resource: string): Promise<Person> {
-    const client = await this.connect(username)
+  /** A further device of somebody, with a session only. `node`: counts through the nodes of the house. */
+  async device(username: string, resource: string, node = this.#actors.size): Promise<Person> {
+    const client = await this.connect(username, node)
     await client.bind(resource)
     const person = new Person(this, client, username)
     this.#actors.add(person)
@@ -101,8 +101,9 @@ export class Stage implements AsyncDisposable {
   }
 
   /** A connection that somebody has logged in on, without a resource. */
-  async connect(username: string): Promise<RawClient> {
-    const client = await RawClient.connect(this.house.target)
+  async connect(username: string, node = 0): Promise<RawClient> {
+    const { targets } = this.house
+    const client = await RawClient.connect(targets[node % targets.length] ?? targets[0])
     await client.authenticate({ username, password: `${username}-password` })
     return client
   }
