@@ -28,6 +28,8 @@ const SETTINGS_POLL_MS = 30_000
 /** How often sessions are looked at whose time to be resumed may be over. */
 const SWEEP_MS = 1_000
 
+const RANDOM_POOL_BYTES = 8_192
+
 /** The chat server of one office on one node, without sockets. */
 export interface Chat {
   readonly parts: ServerParts
@@ -110,7 +112,7 @@ function buildParts(
   const hooks = new HookTable()
   const iqs = new IqTable()
   const directory = localDirectory(node)
-  const random = (bytes: number) => randomBytes(bytes)
+  const random = pooledRandom()
   const ids = createIds({ now: Date.now, random })
   const limits = settings.of('sessions') as SessionSettings
   const passwords = settings.of('passwords') as PasswordSettings
@@ -169,5 +171,17 @@ function buildParts(
     router,
     subscriptions,
     settings,
+  }
+}
+
+/** Random bytes out of a pool that is filled in one go: a call to the system for each id is dear. Never the same byte twice. */
+function pooledRandom(): (bytes: number) => Buffer {
+  let pool = Buffer.alloc(0)
+  return bytes => {
+    if (pool.length < bytes) pool = randomBytes(Math.max(bytes, RANDOM_POOL_BYTES))
+    // Copied, so that what is kept for long does not keep the pool.
+    const taken = Buffer.from(pool.subarray(0, bytes))
+    pool = pool.subarray(bytes)
+    return taken
   }
 }
