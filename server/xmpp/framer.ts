@@ -331,7 +331,7 @@ function badEndTag(): FramerError {
 }
 
 /** A copy with memory of its own: a slice of node's shared pool would keep 8 KiB alive for every idle stream. */
-function copyAlone(bytes: Buffer): Buffer {
+function copyAlone(bytes: Buffer): Buffer<ArrayBuffer> {
   const copy = Buffer.allocUnsafeSlow(bytes.length)
   bytes.copy(copy)
   return copy
