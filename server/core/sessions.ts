@@ -4,8 +4,12 @@ import { createJid } from '../xmpp/jid.ts'
 import { buildStanza, type Stanza } from '../xmpp/stanza.ts'
 import type { HookTable } from './hooks.ts'
 import type { KeptRow } from './kept-row.ts'
+import { withinTime } from './patience.ts'
 import type { Outlet } from './session.ts'
 import { Session } from './session.ts'
+
+/** How long features may load what they need of an account; then its client is told to try again. */
+const BIND_MS = 4_000
 
 /** What happens when a resource is asked for that is already bound (RFC 6120 §7.7.2.2). */
 export type ConflictPolicy = 'end-old' | 'refuse-new' | 'new-resource'
@@ -90,7 +94,7 @@ export class Sessions {
    * Binds a resource (RFC 6120 §7).
    * @param options.resource what the client asked for, already prepared; undefined = we choose
    * @returns the session, or why not: 'too-many' (RFC 6120 §7.6.2.1), 'conflict' (policy refuse-new)
-   * @throws whatever a feature throws while it loads what it needs of the account (database away)
+   * @throws whatever a feature throws while it loads what it needs of the account (database away); StanzaError `wait` when that takes too long
    */
   async bind(options: {
     username: string
@@ -117,7 +121,8 @@ export class Sessions {
     this.#byId.set(session.id, session)
     this.announce(session)
     try {
-      await this.#hooks.run('session:bound', { session })
+      const bound = this.#hooks.run('session:bound', { session })
+      if (bound instanceof Promise) await withinTime(bound, BIND_MS)
     } catch (error) {
       // The stream goes on: its client is told, and may bind again.
       session.outlet = undefined
