@@ -14,6 +14,8 @@ export interface Outlet {
   readonly isSecure: boolean
   /** Milliseconds since the epoch of the last byte received. */
   readonly receivedAt: number
+  /** Bytes that were written and that the connection has not taken yet. */
+  readonly waitingBytes?: number
   /** Queues one stanza; all of one turn of the event loop are one write. */
   send(stanza: Stanza): void
   /** Queues an element that is not a stanza. */

@@ -16,10 +16,11 @@ import type { Stanza } from '../xmpp/stanza.ts'
 const CHUNK_ROWS = 100
 const CHUNK_BYTES = 256 * 1024
 const CHUNK_PAUSE_MS = 20
-/** So much may be unacknowledged before the rest is sent, and so long is waited for that. */
+/** So much may be unacknowledged, or not even taken by the connection, before the rest is sent; so long is waited for that. */
 const UNACKED_MAX = 500
 const UNACKED_BYTES_MAX = 1024 * 1024
-const ACK_WAIT_MS = 30_000
+const UNTAKEN_BYTES_MAX = 256 * 1024
+const ROOM_WAIT_MS = 30_000
 /** Later messages are held back behind waiting ones for this long at most. */
 const HOLD_MS = 10_000
 /** People whose number of waiting messages is remembered, and for how long. */
@@ -188,13 +189,14 @@ function delayed({ id, input }: KeptRow, domain: string): Stanza {
   return input.stanza.append(mark + delayXml({ stampMs: timeOf(id) ?? 0, from: domain, reason: 'Offline Storage' }))
 }
 
-/** Waits until the client has acknowledged most of what it was sent. @returns false when it does not */
+/** Waits until the client has most of what it was sent. @returns false when it does not take it: the rest waits for another time */
 async function hasRoom(session: Session): Promise<boolean> {
-  const end = performance.now() + ACK_WAIT_MS
+  const end = performance.now() + ROOM_WAIT_MS
   do {
     await new Promise(resolve => setTimeout(resolve, CHUNK_PAUSE_MS))
-    const { outbox } = session
-    if (!outbox || (outbox.unacked < UNACKED_MAX && outbox.bytes < UNACKED_BYTES_MAX)) return true
+    const { outbox, outlet } = session
+    const isAcknowledged = !outbox || (outbox.unacked < UNACKED_MAX && outbox.bytes < UNACKED_BYTES_MAX)
+    if (isAcknowledged && (outlet?.waitingBytes ?? 0) < UNTAKEN_BYTES_MAX) return true
   } while (performance.now() < end && !session.isClosed)
   return false
 }

@@ -143,6 +143,10 @@ export class ClientStream implements Outlet, Flushable, TransportListener, Intak
     else this.abandon(new StreamError('resource-constraint', text))
   }
 
+  get waitingBytes(): number {
+    return this.wire.waitingBytes
+  }
+
   flush(): void {
     if (this.#isHeld || this.isOver) return
     const request = this.management?.request()
