@@ -1,7 +1,7 @@
 // The whole protocol is played in test/protocol/csi.test.ts.
 import { describe, expect, test } from 'vitest'
 import { Stanza } from '../xmpp/stanza.ts'
-import { keyOf } from './csi.ts'
+import { Held, keyOf } from './csi.ts'
 
 const all = { presence: true, chatStates: true }
 const key = (xml: string, hold = all) => keyOf(Stanza.fromBytes(Buffer.from(xml)), hold)
@@ -51,5 +51,33 @@ describe('what matters has none', () => {
   test('nor has anything that is not to be held back', () => {
     expect(key("<presence from='a@b/1'/>", { ...all, presence: false })).toBeUndefined()
     expect(key(`<message from='a@b/1'>${typing}</message>`, { ...all, chatStates: false })).toBeUndefined()
+  })
+})
+
+describe('what is held', () => {
+  const stanza = (content: string) => Stanza.fromBytes(Buffer.from(`<presence><status>${content}</status></presence>`))
+
+  test('comes out once, the latest of each key, in the order it came', () => {
+    const held = new Held()
+    const [one, two, three] = [stanza('1'), stanza('2'), stanza('3')]
+    held.put('a', one)
+    held.put('b', two)
+    held.put('a', three)
+    expect(held.takeAll()).toEqual([two, three])
+    expect(held.takeAll()).toEqual([])
+  })
+
+  test('is bounded in number and in bytes', () => {
+    const held = new Held()
+    for (let count = 0; count < 999; count++) held.put(String(count), stanza(''))
+    expect(held.isFull).toBe(false)
+    held.put('last', stanza(''))
+    expect(held.isFull).toBe(true)
+    held.takeAll()
+    const long = stanza('x'.repeat(200 * 1024))
+    for (let count = 0; count < 5; count++) held.put('same', long)
+    expect(held.isFull).toBe(false)
+    held.put('other', long)
+    expect(held.isFull).toBe(true)
   })
 })

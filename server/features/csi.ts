@@ -14,8 +14,9 @@ import {
 } from '../xmpp/namespaces.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 
-/** Stanzas held back for one client; at the limit all of them are sent. */
+/** What is held back for one client at most; at the limit all of it is sent. */
 const HELD_MAX = 1_000
+const HELD_BYTES_MAX = 256 * 1024
 
 export default feature({
   name: 'csi',
@@ -37,15 +38,10 @@ export default feature({
   }),
   start(server) {
     const { settings } = server
-    // What is held for each inactive session: the latest of its kind by key, in the order of arrival.
-    const inactive = new Map<Session, Map<string, Stanza>>()
+    const inactive = new Map<Session, Held>()
 
     const flush = (session: Session): void => {
-      const held = inactive.get(session)
-      if (!held || held.size === 0) return
-      const stanzas = [...held.values()]
-      held.clear()
-      for (const stanza of stanzas) session.write(stanza)
+      for (const stanza of inactive.get(session)?.takeAll() ?? []) session.write(stanza)
     }
 
     const activate = (session: Session): void => {
@@ -57,15 +53,14 @@ export default feature({
     server.streamFeature(`<csi xmlns='${NS_CSI}'/>`)
     server.nonza(NS_CSI, 'inactive', session => {
       if (session.isClosed || inactive.has(session)) return
-      const held = new Map<string, Stanza>()
+      const held = new Held()
       inactive.set(session, held)
       session.gate = (stanza, row) => {
         const key = row ? undefined : keyOf(stanza, settings)
         // What matters goes out at once, and whatever came before it goes first (RFC 6120 §10.1).
-        if (key === undefined || held.size >= HELD_MAX) flush(session)
+        if (key === undefined || held.isFull) flush(session)
         if (key === undefined) return false
-        held.delete(key)
-        held.set(key, stanza)
+        held.put(key, stanza)
         return true
       }
     })
@@ -80,6 +75,31 @@ export default feature({
     }
   },
 })
+
+/** What is held for one inactive session: the latest of its kind by key, in the order of arrival. */
+export class Held {
+  readonly #stanzas = new Map<string, Stanza>()
+  #bytes = 0
+
+  get isFull(): boolean {
+    return this.#stanzas.size >= HELD_MAX || this.#bytes >= HELD_BYTES_MAX
+  }
+
+  put(key: string, stanza: Stanza): void {
+    const before = this.#stanzas.get(key)
+    this.#bytes += stanza.bytes.length - (before?.bytes.length ?? 0)
+    // Taken out first, so that it stands behind what came before it.
+    this.#stanzas.delete(key)
+    this.#stanzas.set(key, stanza)
+  }
+
+  takeAll(): Stanza[] {
+    const stanzas = [...this.#stanzas.values()]
+    this.#stanzas.clear()
+    this.#bytes = 0
+    return stanzas
+  }
+}
 
 /**
  * Under which key a stanza may be held back: a later one of the same key takes its place.
