@@ -86,7 +86,7 @@ export const coreFeatures = [
     standards: [
       { id: 'RFC 6120', title: 'XMPP core' },
       { id: 'RFC 7622', title: 'Addresses' },
-      { id: 'XEP-0334', title: 'Message processing hints', version: '0.4.0' },
+      { id: 'XEP-0334', title: 'Message Processing Hints', version: '1.0.0' },
     ],
     migrations: ArchiveQueue.migrations,
     start: () => undefined,

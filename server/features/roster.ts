@@ -83,7 +83,7 @@ export default feature({
       for (const item of roster.items.values()) {
         await server.subscriptions.endBoth(username, parseJid(item.jid), item)
         const contact = parseJid(item.jid)
-        if (contact.local !== undefined && hasFrom(item.subscription)) {
+        if (contact.local !== undefined && contact.domain === server.domain && hasFrom(item.subscription)) {
           await server.rosters.change(contact.local, own.bare, () => 'remove')
         }
       }
