@@ -56,6 +56,13 @@ describe('rosters', () => {
     expect((await rosters.get('romeo')).version).toBe(1)
   })
 
+  test('tell who has an address in the list', async () => {
+    const { rosters } = office.chat.parts
+    await rosters.change('romeo', 'nurse@office.test', item => listed(item))
+    expect(await rosters.ownersOf('nurse@office.test')).toEqual(['romeo'])
+    expect(await rosters.ownersOf('romeo@office.test')).toEqual([])
+  })
+
   test('go away with their account', async () => {
     const { rosters, accounts, db } = office.chat.parts
     await rosters.change('romeo', 'juliet@office.test', item => listed(item))

@@ -97,6 +97,12 @@ export class Rosters {
     return this.#rosters.peek(username)
   }
 
+  /** Who has this bare JID in the contact list, or a request of it. Reads the whole table: for rare occasions. */
+  async ownersOf(jid: string): Promise<string[]> {
+    const rows = await this.#db.query<{ username: string }>('SELECT username FROM roster WHERE jid = $1', [jid])
+    return rows.map(row => row.username)
+  }
+
   /**
    * Changes one item; changes of one person run one after the other.
    * @param decide gets the item as it is (a new one if unknown) and answers what it shall be, 'remove', or undefined

@@ -2,7 +2,6 @@
 import { Type } from 'typebox'
 import { feature } from '../core/feature.ts'
 import { itemElement, type RosterItem } from '../core/roster.ts'
-import { hasFrom } from '../core/subscription-states.ts'
 import { type Element, xml } from '../xmpp/element.ts'
 import { stanzaError } from '../xmpp/errors.ts'
 import { type Jid, parseJid } from '../xmpp/jid.ts'
@@ -76,16 +75,13 @@ export default feature({
       return undefined
     }
 
-    // Somebody who was removed disappears from the others' lists, and they from nobody's.
+    // Somebody who was removed disappears from everybody's list.
     server.on('account:removed', 'change', async ({ username }) => {
       const own = parseJid(`${username}@${server.domain}`)
       const roster = await server.rosters.get(username)
-      for (const item of roster.items.values()) {
-        await server.subscriptions.endBoth(username, parseJid(item.jid), item)
-        const contact = parseJid(item.jid)
-        if (contact.local !== undefined && contact.domain === server.domain && hasFrom(item.subscription)) {
-          await server.rosters.change(contact.local, own.bare, () => 'remove')
-        }
+      for (const item of roster.items.values()) await server.subscriptions.endBoth(username, parseJid(item.jid), item)
+      for (const owner of await server.rosters.ownersOf(own.bare)) {
+        await server.rosters.change(owner, own.bare, () => 'remove')
       }
     })
   },
