@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process'
 import net from 'node:net'
-import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Element } from 'ltx'
@@ -8,7 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Appliance, people, startAppliance } from '../support/appliance.ts'
 import { RawClient, type RawTarget } from '../support/raw.ts'
 import { archiveOf, GoodClient, rhythm, targetOf } from './good-client.ts'
-import { canBreakProcesses, cpuOf, memoryOf } from './processes.ts'
+import { canBreakProcesses, canRun, cpuOf, memoryOf } from './processes.ts'
 
 const run = promisify(execFile)
 const megabyte = 2 ** 20
@@ -247,13 +246,13 @@ describe('somebody who does too much', () => {
     expect(waits[1]).toBeGreaterThan(waits[0] ?? Number.POSITIVE_INFINITY)
   })
 
-  const hasOwnNetwork = process.platform === 'linux' && process.getuid?.() === 0
+  const hasOwnNetwork = canBreakProcesses && canRun('unshare', ['--net', 'ip', 'link', 'set', 'lo', 'up'])
 
   test.skipIf(!hasOwnNetwork)(
     '3,000 connections from one address are refused beyond the limit, with a reason (needs root: a network of its own)',
     { timeout: 90_000 },
     async () => {
-      const script = path.join(path.dirname(fileURLToPath(import.meta.url)), 'crowd-of-one-address.ts')
+      const script = fileURLToPath(new URL('./crowd-of-one-address.ts', import.meta.url))
       const address = '192.0.2.1'
       const command = `ip link set lo up && ip address add ${address}/32 dev lo && exec "$0" "$1" ${address}`
       const { stdout } = await run('unshare', ['--net', 'sh', '-c', command, process.execPath, script])

@@ -1,4 +1,5 @@
 /** The processes of an appliance, as Linux shows them in /proc: whom to kill, whom to freeze. */
+import { spawnSync } from 'node:child_process'
 import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 
@@ -7,6 +8,11 @@ const goneMs = 10_000
 
 /** Faults of processes are only brought about where signals and /proc are what they are on Linux. */
 export const canBreakProcesses = process.platform === 'linux'
+
+/** Whether a command exists here, and we are allowed to do what it does: containers often let root do little. */
+export function canRun(command: string, args: readonly string[]): boolean {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
+}
 
 interface Process {
   pid: number

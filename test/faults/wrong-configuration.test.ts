@@ -12,9 +12,10 @@ import { type Appliance, startAppliance } from '../support/appliance.ts'
 import { quietLog } from '../support/database.ts'
 import { GoodClient } from './good-client.ts'
 import { goodConfig, launch, type Outcome, serverMain, wasReady } from './launch.ts'
+import { canRun } from './processes.ts'
 
 const run = promisify(execFile)
-const isLinuxRoot = process.platform === 'linux' && process.getuid?.() === 0
+const canMount = canRun('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'])
 const limitMs = 90_000
 
 async function newFolder(): Promise<string> {
@@ -200,7 +201,7 @@ describe('a data folder that was set up', () => {
 })
 
 describe('a disk that is full', () => {
-  test.skipIf(!isLinuxRoot)(
+  test.skipIf(!canMount)(
     'is told at the start, and with room it works (needs root: a small disk is mounted)',
     { timeout: limitMs },
     async () => {
