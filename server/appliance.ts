@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { type Admin, startAdmin } from './admin/admin.ts'
@@ -24,6 +25,9 @@ import { createIds } from './xmpp/id.ts'
 /** Where `npm run build` puts the admin pages. */
 const UI_FOLDER = fileURLToPath(new URL('../ui/dist', import.meta.url))
 
+/** How often a database that is away at the start is looked for. */
+const DATABASE_RETRY_MS = 2_000
+
 interface ApplianceOptions {
   readonly version: string
   readonly folder: DataFolder
@@ -45,6 +49,7 @@ export class Appliance {
   #admin: Admin | undefined
   #store: Promise<Store> | undefined
   #office: Office | undefined
+  #starting: Promise<void> | undefined
   readonly #abort = new AbortController()
 
   constructor(options: ApplianceOptions) {
@@ -67,11 +72,16 @@ export class Appliance {
    * Starts everything that can be started: with an office, until people can log in; without one, until the wizard answers.
    * @throws the faults of its parts, each with one sentence
    */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#starting = this.#start()
+    return this.#starting
+  }
+
+  async #start(): Promise<void> {
     const { folder, config } = this.#options
     const identity = identityOf(folder, config)
     const url = config?.database.url ?? folder.secret('database-url') ?? 'embedded'
-    this.#store = openStore({ url, dataDir: folder.dir, log: this.#log, signal: this.#abort.signal })
+    this.#store = this.#openStore(url)
     // Its failure is told where it is awaited.
     this.#store.catch(error => this.#log.debug({ err: error }, 'database not opened'))
     this.#admin = await this.#startAdmin()
@@ -92,6 +102,8 @@ export class Appliance {
   /** Stops in order: no new people, goodbye to those there, what waits is written, then the database. */
   async stop(): Promise<void> {
     this.#abort.abort()
+    // What is half started must be whole before it can be stopped; its failure was told to who started it.
+    await this.#starting?.catch(() => undefined)
     await this.#admin?.close()
     await this.#office?.close()
     const store = await this.#store?.catch(() => undefined)
@@ -127,6 +139,24 @@ export class Appliance {
     }
     await this.admin.open(this.#officeParts(office, store))
     this.#options.onReady()
+  }
+
+  /** Opens the database. A PC that was set up waits for one that is away: after a power cut it may be back later than we. */
+  async #openStore(url: string): Promise<Store> {
+    const { folder } = this.#options
+    const { signal } = this.#abort
+    const isSetUp = !folder.isEmpty
+    for (let tries = 1; ; tries++) {
+      try {
+        return await openStore({ url, dataDir: folder.dir, log: this.#log, signal })
+      } catch (error) {
+        if (!(error instanceof DatabaseAway) || !isSetUp) throw error
+        if (tries === 1) this.#log.warn(`Waiting for the database. ${error.message}`)
+        this.#admin?.progress('database', 'doing', error.message)
+        // Aborted: this ends with the signal's own error.
+        await setTimeout(DATABASE_RETRY_MS, undefined, { signal })
+      }
+    }
   }
 
   async #openedStore(): Promise<Store> {

@@ -1,9 +1,12 @@
 import { Appliance } from './appliance.ts'
 import { removeRunFile, writeRunFile } from './cli/run-file.ts'
 import { readConfig } from './config.ts'
+import { HeldTerminal } from './held-terminal.ts'
 import { createLog, type Log } from './log.ts'
 import { openDataFolder } from './node.ts'
 
+/** A start that takes longer than this shows what it is doing. */
+const HELD_MS = 5_000
 /** How long a stop may take before the process ends anyway. */
 const STOP_MS = 15_000
 
@@ -47,7 +50,8 @@ export async function run(options: RunOptions): Promise<number> {
   const stopped = untilStopped()
   await using folder = await openDataFolder(options.dataDir)
   const config = folder.isEmpty && options.configFile !== undefined ? await readConfig(options.configFile) : undefined
-  const log = createLog({ folder: folder.file('logs') })
+  const terminal = new HeldTerminal(process.stderr)
+  const log = createLog({ folder: folder.file('logs'), terminal })
   const appliance: Appliance = new Appliance({
     version: options.version,
     folder,
@@ -58,11 +62,17 @@ export async function run(options: RunOptions): Promise<number> {
       const { url, runToken } = appliance.admin
       return writeRunFile(folder.dir, { pid: process.pid, adminUrl: url, token: runToken })
     },
-    onReady: () => announce(appliance),
+    onReady: () => {
+      terminal.release()
+      announce(appliance)
+    },
   })
-  logCrashes(log)
+  logCrashes(log, terminal)
+  const patience = setTimeout(() => terminal.release(), HELD_MS)
   try {
-    await appliance.start()
+    const early = await Promise.race([appliance.start(), stopped])
+    if (early !== undefined) return 0
+    terminal.release()
     if (!appliance.office) {
       const { admin } = appliance
       const elsewhere = admin.makeLinkElsewhere()
@@ -79,6 +89,7 @@ export async function run(options: RunOptions): Promise<number> {
       log.flushNow()
       process.exit(1)
     }, STOP_MS)
+    clearTimeout(patience)
     await appliance.stop()
     await removeRunFile(folder.dir)
     clearTimeout(late)
@@ -119,8 +130,9 @@ function untilStopped(): Promise<NodeJS.Signals> {
 }
 
 /** A bug that nobody caught: told in the log, then the process ends, because its state is unknown. */
-function logCrashes(log: Log): void {
+function logCrashes(log: Log, terminal: HeldTerminal): void {
   const crash = (error: unknown): void => {
+    terminal.release()
     log.logger.fatal({ err: error }, 'the server ends because of an error in its own code')
     log.flushNow()
     process.exit(70)

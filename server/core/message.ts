@@ -134,7 +134,20 @@ export class Messages {
     // Every resource was gone when the stanza reached it: decided again without them. A row is pending already.
     if (taken.size === 0 && !row) return this.#store(event, username)
     const goesOn = this.#parts.hooks.run('message:delivered', { ...event, taken })
-    return goesOn instanceof Promise ? goesOn.then(() => undefined) : undefined
+    const room = this.#room(event.sender, taken)
+    if (goesOn instanceof Promise) return goesOn.then(() => room)
+    return room
+  }
+
+  /** A sender that is faster than a receiver acknowledges is slowed down, before the receiver's queue is full. */
+  #room(sender: Session | undefined, taken: ReadonlySet<string>): Promise<void> | undefined {
+    if (!sender) return undefined
+    for (const name of taken) {
+      const session = this.#parts.sessions.get(name)
+      // Its own acknowledgements would wait behind the message that waits for them.
+      if (session?.isCrowded && session !== sender) return session.room()
+    }
+    return undefined
   }
 
   /** Nobody is there to have it now (XEP-0160). */

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { parseJid } from '../xmpp/jid.ts'
 import { buildStanza, type Stanza } from '../xmpp/stanza.ts'
 import type { KeptRow } from './kept-row.ts'
@@ -101,6 +101,36 @@ describe('a session', () => {
     expect(out.sent).toHaveLength(0)
     for (const stanza of kept) juliet.write(stanza)
     expect(out.sent).toHaveLength(1)
+  })
+
+  test('is crowded when its client is far behind, until it has caught up', async () => {
+    const { session: juliet } = session()
+    juliet.enableManagement({ resumableMs: 1_000, limits: { stanzas: 10_000, bytes: 10_000_000 } })
+    for (let id = 1; id < 1_000; id++) juliet.send(message(String(id)))
+    expect(juliet.isCrowded).toBe(false)
+    juliet.send(message('1000'))
+    expect(juliet.isCrowded).toBe(true)
+    const room = juliet.room()
+    expect(juliet.room()).toBe(room)
+    juliet.acknowledged(600)
+    await room
+    expect(juliet.isCrowded).toBe(false)
+  })
+
+  test('lets nobody wait for a client that hangs, and is not crowded while it rests', async () => {
+    vi.useFakeTimers()
+    try {
+      const { session: juliet } = session()
+      juliet.enableManagement({ resumableMs: 1_000, limits: { stanzas: 10_000, bytes: 10_000_000 } })
+      for (let id = 1; id <= 1_000; id++) juliet.send(message(String(id)))
+      const room = juliet.room()
+      await vi.advanceTimersByTimeAsync(250)
+      await room
+      juliet.rest(0)
+      expect(juliet.isCrowded).toBe(false)
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   test('tells when too much is unacknowledged', () => {

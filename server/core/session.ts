@@ -27,6 +27,10 @@ export interface Outlet {
 /** At so many messages waiting behind older ones, they go on anyhow. */
 const HELD_BACK_MAX = 1_000
 
+/** So many unacknowledged stanzas make a session crowded, and so long somebody waits for room there at most. */
+const CROWD_STANZAS = 1_000
+const CROWD_MS = 250
+
 /** Limits of the unacknowledged queue of a session with stream management. */
 export interface OutboxLimits {
   readonly stanzas: number
@@ -69,6 +73,8 @@ export class Session {
    */
   gate: ((stanza: Stanza, row: KeptRow | undefined) => boolean) | undefined
   #isClosed = false
+  /** Those who wait for room. */
+  #crowd: { readonly promise: Promise<void>; disperse(): void } | undefined
   /** Messages that wait until older ones have been sent (see holdBack). */
   #heldBack: { stanza: Stanza; row: KeptRow | undefined }[] | undefined
   /** Set by the registry: the unacknowledged queue is full. */
@@ -154,7 +160,28 @@ export class Session {
     const rows = this.outbox?.ack(h)
     if (!rows || rows === 'too-many') return false
     for (const row of rows) row.taken()
+    if (this.#crowd && this.outbox && this.outbox.unacked < CROWD_STANZAS / 2) this.#crowd.disperse()
     return true
+  }
+
+  /** Whether the client, which is there, is far behind with its acknowledgements: who writes to it should wait for `room`. */
+  get isCrowded(): boolean {
+    return this.outlet !== undefined && this.outbox !== undefined && this.outbox.unacked >= CROWD_STANZAS
+  }
+
+  /** Resolves when the client has caught up by half, or after a moment: one that hangs must not hold up those who write to it. */
+  room(): Promise<void> {
+    if (!this.#crowd) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const disperse = (): void => {
+        clearTimeout(timer)
+        this.#crowd = undefined
+        resolve()
+      }
+      const timer = setTimeout(disperse, CROWD_MS)
+      this.#crowd = { promise, disperse }
+    }
+    return this.#crowd.promise
   }
 
   /** The stream broke: the session rests until it is resumed or its time is over. */
@@ -172,6 +199,7 @@ export class Session {
   /** Marks the session as ended and hands out what it never got across. Called by the registry only. */
   close(): { stanza: Stanza; row: KeptRow | undefined }[] {
     this.#isClosed = true
+    this.#crowd?.disperse()
     this.outlet = undefined
     this.gate = undefined
     const held = this.#heldBack ?? []
