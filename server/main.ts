@@ -22,12 +22,17 @@ async function main(): Promise<number> {
   // The commands above need none of the server.
   const { isConfigurationFault, run } = await import('./run.ts')
   try {
-    return await run({ version, dataDir: data, configFile: config, open: open ? openBrowser : undefined })
+    return end(await run({ version, dataDir: data, configFile: config, open: open ? openBrowser : undefined }))
   } catch (error) {
     if (!isConfigurationFault(error)) throw error
     complain(error.message)
-    return 2
+    return end(2)
   }
+}
+
+/** Everything was stopped in order: a connection to a database that hangs must not keep the process. */
+function end(code: number): never {
+  process.exit(code)
 }
 
 async function ownVersion(): Promise<string> {

@@ -8,7 +8,7 @@ import { openDataFolder } from './node.ts'
 /** A start that takes longer than this shows what it is doing. */
 const HELD_MS = 5_000
 /** How long a stop may take before the process ends anyway. */
-const STOP_MS = 15_000
+const STOP_MS = 30_000
 
 export interface RunOptions {
   /** Of this program. */

@@ -31,10 +31,12 @@ export interface Postmaster {
 
 /** Steps of stopping: fast (rolls back, writes a checkpoint), immediate (recovery at the next start), kill. */
 const stopSteps: [NodeJS.Signals, number][] = [
-  ['SIGINT', 15_000],
-  ['SIGQUIT', 5_000],
-  ['SIGKILL', 5_000],
+  ['SIGINT', 10_000],
+  ['SIGQUIT', 3_000],
+  ['SIGKILL', 3_000],
 ]
+
+const LAST_WORDS_MS = 500
 
 /**
  * How the database's user names its folder. A server that runs as root enters the folder before it becomes the database's user, and
@@ -70,9 +72,16 @@ export async function startPostmaster(options: PostmasterOptions): Promise<Postm
   const words: string[] = []
   const exited = new Promise<string>(resolve => {
     child.once('error', error => resolve(error.message))
-    child.once('close', (code, signal) => {
+    child.once('exit', (code, signal) => {
       const how = signal ? `signal ${signal}` : `code ${code}`
-      resolve(words.length === 0 ? how : `${how}: ${words.join(' ')}`)
+      const told = (): void => {
+        clearTimeout(late)
+        child.stderr?.destroy()
+        resolve(words.length === 0 ? how : `${how}: ${words.join(' ')}`)
+      }
+      // Its last words may still be on the way; a process of it that hangs would keep the pipe open for ever.
+      const late = setTimeout(told, LAST_WORDS_MS)
+      child.once('close', told)
     })
   })
   const ready = new Promise<true>(resolve => {
