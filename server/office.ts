@@ -9,6 +9,7 @@ import type { Listen, PortName } from './config.ts'
 import type { PasswordSettings } from './core/core-features.ts'
 import { type Feature, feature } from './core/feature.ts'
 import type { Database } from './db/pool.ts'
+import { followFiles } from './net/follow-files.ts'
 import { OfficeCertificates } from './net/office-certificates.ts'
 import { openServerTls, type ServerTls } from './net/tls.ts'
 import type { DataFolder } from './node.ts'
@@ -110,8 +111,20 @@ async function openCertificates(options: {
     source: identity.tls ? { kind: 'files', ...identity.tls } : { kind: 'office', load: () => own.load() },
   })
   for (const warning of tls.current.warnings) log.warn(warning)
-  const keepFresh = identity.tls ? () => undefined : own.keepFresh(() => tls.reload(), log)
+  const keepFresh = identity.tls
+    ? followFiles(Object.values(identity.tls), () => void reloadFiles(tls, log))
+    : own.keepFresh(() => tls.reload(), log)
   return { tls, authority: authority.certificate, keepFresh }
+}
+
+/** The admin's own files have changed. Until they fit together the certificate in use stays. */
+async function reloadFiles(tls: ServerTls, log: Logger): Promise<void> {
+  try {
+    const { leaf } = await tls.reload()
+    log.info({ validTo: leaf.validTo }, 'certificate changed, the new one is used')
+  } catch (error) {
+    log.error({ err: error }, 'the certificate files changed and cannot be used')
+  }
 }
 
 /** What people who do not exist look like at login: the same for years, and like those who do. */
