@@ -108,7 +108,8 @@ export class ArchiveQueue implements RowKeeper {
    * @returns whether it is
    */
   async flushed(waitMs = 5_000): Promise<boolean> {
-    const last = this.#waiting.at(-1) ?? [...this.#live.values()].findLast(row => !row.isSettled)
+    // A row leaves the line only when it is settled, so the last one in it is the last there is.
+    const last = this.#waiting.at(-1)
     const end = Date.now() + waitMs
     while (last && !last.isSettled) {
       this.#flushNow()
@@ -220,7 +221,7 @@ export class ArchiveQueue implements RowKeeper {
       this.committed += group.length
       return true
     } catch (error) {
-      if (error instanceof DatabaseFault && isAboutTheRows(error.code))
+      if (error instanceof DatabaseFault && isAboutTheRows(error.code) && group.length > 0)
         return this.#writeApart(group, taken, given, error)
       const wait = retryMs[Math.min(this.#failures++, retryMs.length - 1)] ?? 1_000
       if (this.#failures === 1) this.#log.warn({ err: error }, 'messages wait for the database')
