@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { DatabaseChecked } from './admin/parts.ts'
+import { connectionsOf } from './db/address.ts'
 import { Database, DatabaseAway, DatabaseFault } from './db/pool.ts'
 import { DatabaseUrlFault, parseDatabaseUrl } from './db/url.ts'
 
@@ -14,8 +15,10 @@ export async function tryDatabase(url: string, log: Logger): Promise<DatabaseChe
   try {
     const target = parseDatabaseUrl(url)
     if (target.kind === 'embedded') return { state: 'ok', sentence: 'The built-in database is used.', hosts: [] }
-    const { host, port } = target.connection
-    const db = new Database({ connection: target.connection, log, connectionsMax: 1 })
+    const [connection] = connectionsOf(target.address)
+    if (!connection) throw new Error('A database address without a host.')
+    const { host, port } = connection
+    const db = new Database({ connection, log, connectionsMax: 1 })
     try {
       return judge(`${host}:${port}`, await look(db))
     } finally {

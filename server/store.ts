@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { connectionsOf } from './db/address.ts'
 import { type Embedded, startEmbedded } from './db/embedded.ts'
 import { Database } from './db/pool.ts'
 import { parseDatabaseUrl } from './db/url.ts'
@@ -25,7 +26,9 @@ export async function openStore(options: {
   const { dataDir, log, signal } = options
   const target = parseDatabaseUrl(options.url)
   if (target.kind === 'server') {
-    const db = new Database({ connection: target.connection, log })
+    const [connection] = connectionsOf(target.address)
+    if (!connection) throw new Error('A database address without a host.')
+    const db = new Database({ connection, log })
     try {
       await db.check()
     } catch (error) {

@@ -5,9 +5,12 @@ import type { Accounts } from '../core/accounts.ts'
 import type { HookTable } from '../core/hooks.ts'
 import type { Sessions } from '../core/sessions.ts'
 import type { Settings } from '../core/settings.ts'
+import type { Inspection } from '../db/inspection.ts'
 import type { Database } from '../db/pool.ts'
 import type { RecentEntries } from '../log.ts'
 import type { ServerTls } from '../net/tls.ts'
+import type { Backup, BackupJob } from './contract/backups.ts'
+import type { DatabaseMove, DatabaseStatus } from './contract/database.ts'
 import type { Wellness } from './contract/endpoint.ts'
 import type { Mend } from './contract/errors.ts'
 import type { RecoverySheet } from './contract/setup.ts'
@@ -43,7 +46,7 @@ export interface SetupParts {
   /** Makes the office, starts the chat and calls `Admin.open` before it answers. Throws only what is a bug. */
   createOffice(input: OfficeInput, onProgress: OnProgress): Promise<OfficeMade>
   /** Tries every host of a PostgreSQL URL, each with a time limit of its own. */
-  checkDatabase(url: string): Promise<DatabaseChecked>
+  checkDatabase(url: string): Promise<Inspection>
 }
 
 export interface OfficeInput {
@@ -61,18 +64,6 @@ export type OnProgress = (step: StepId, state: StepState, detail?: string) => vo
 export type OfficeMade =
   | { readonly kind: 'made' }
   | { readonly kind: 'refused'; readonly sentence: string; readonly field?: string }
-
-export interface DatabaseChecked {
-  readonly state: Wellness
-  readonly sentence: string
-  readonly hosts: {
-    host: string
-    state: Wellness
-    role?: 'main' | 'copy'
-    version?: string
-    sentence: string
-  }[]
-}
 
 /** What there is once the office is open. */
 export interface OfficeParts {
@@ -96,8 +87,43 @@ export interface OfficeParts {
   ports(): Partial<Record<PortName, number>>
   /** Whether the database is the office's own PostgreSQL and not the built-in one. */
   readonly isDatabaseOutside: boolean
+  readonly database: DatabaseDesk
+  readonly backups: BackupDesk
   /** Further checks for the Health page. */
   readonly checks?: readonly Check[]
+}
+
+/** What the Database page asks of main.ts: moving the data, and what is kept of former databases. */
+export interface DatabaseDesk {
+  /** “embedded”, or the URL with •••• for the password. */
+  url(): string
+  /** Databases that were moved away from or replaced, and are still kept. */
+  old(): Promise<DatabaseStatus['old']>
+  /** The move that runs or was last. */
+  readonly move: DatabaseMove | undefined
+  /** Begins to move all data. @throws Refusal with what is wrong with the target, or that a move runs */
+  startMove(url: string): Promise<DatabaseMove>
+  /** @throws Refusal when there is nothing to cancel, resume or forget */
+  steerMove(action: 'cancel' | 'resume' | 'forget'): Promise<DatabaseMove | undefined>
+  /** Removes a kept database for good. @throws Refusal when there is none of this id, or it is in use */
+  removeOld(id: string): Promise<void>
+  /** Calls `listener` as the move goes on. Gives the function that ends it. */
+  onMove(listener: (move: DatabaseMove) => void): () => void
+}
+
+/** What the Backup page asks of main.ts. */
+export interface BackupDesk {
+  readonly folder: string
+  readonly nextAt: Date | undefined
+  readonly job: BackupJob | undefined
+  /** Newest first. @throws Refusal when the folder cannot be read */
+  list(): Promise<Backup[]>
+  /** Each begins the work and answers. @throws Refusal when something runs already, or this cannot be done */
+  make(): Promise<BackupJob>
+  prove(name: string): Promise<BackupJob>
+  restore(name: string, url: string | undefined): Promise<BackupJob>
+  /** Calls `listener` as a job goes on. Gives the function that ends it. */
+  onJob(listener: (job: BackupJob) => void): () => void
 }
 
 export type PortName = 'c2s' | 'c2sTls' | 's2s' | 's2sTls' | 'component' | 'web' | 'webPlain' | 'cluster'

@@ -4,12 +4,13 @@ import net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Logger } from 'pino'
+import type { Connection } from './address.ts'
 import { type Binaries, findBinaries } from './binaries.ts'
 import { databaseFolder, makeData, type Passwords } from './initdb.ts'
 import { databaseUser, giveFolder, type OsUser } from './os-user.ts'
 import { clearLeftover, type Postmaster, startPostmaster } from './postmaster.ts'
 import { clientConfig } from './session.ts'
-import { type Connection, printDatabaseUrl } from './url.ts'
+import { printDatabaseUrl } from './url.ts'
 
 export interface EmbeddedOptions {
   /** The data folder of this appliance (made already); the database lies in `database/` inside. */

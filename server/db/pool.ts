@@ -2,6 +2,7 @@
 
 import pg from 'pg'
 import type { Logger } from 'pino'
+import { type Connection, placeOf } from './address.ts'
 import { away, classify, DatabaseAway, DatabaseFault } from './errors.ts'
 import { farewell, probe } from './probe.ts'
 import {
@@ -16,7 +17,6 @@ import {
   within,
 } from './session.ts'
 import { transact } from './transaction.ts'
-import { type Connection, placeOf } from './url.ts'
 
 export { DatabaseAway, DatabaseFault } from './errors.ts'
 export type { CallOptions, DirectSession, Queryable, Row } from './session.ts'

@@ -1,8 +1,8 @@
 /** Finding out whether a database can be used now. */
 import pg from 'pg'
+import { type Connection, placeOf } from './address.ts'
 import { away, classify, DatabaseAway } from './errors.ts'
 import { clientConfig, cut, type SessionLimits, within } from './session.ts'
-import { type Connection, placeOf } from './url.ts'
 
 export interface ProbeResult {
   /** Why it cannot be used; undefined when it can. */

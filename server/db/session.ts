@@ -2,8 +2,9 @@
 import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import pg from 'pg'
+import { type Connection, placeOf } from './address.ts'
 import { away, classify, DatabaseFault } from './errors.ts'
-import { type Connection, DatabaseUrlFault, placeOf } from './url.ts'
+import { DatabaseUrlFault } from './url.ts'
 
 export type Row = Record<string, unknown>
 

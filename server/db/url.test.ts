@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Connection, DatabaseUrlFault, parseDatabaseUrl, placeOf, printDatabaseUrl } from './url.ts'
+import { type Connection, placeOf } from './address.ts'
+import { DatabaseUrlFault, parseDatabaseUrl, printDatabaseUrl } from './url.ts'
 
 function sentenceOf(text: string): string {
   try {

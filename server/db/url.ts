@@ -1,23 +1,9 @@
 /** Where a PostgreSQL database is: the words `embedded` and `postgresql://…` of one host (libpq's URI, manual section 32.1.1.2). */
 
-/** `prefer` and `require` encrypt without checking the certificate, as libpq does; `verify-full` checks it. */
-export type TlsMode = 'disable' | 'prefer' | 'require' | 'verify-full'
-
-/** Everything needed to open one connection. `host` may be a folder: then the Unix socket in it is used. */
-export interface Connection {
-  host: string
-  port: number
-  user: string
-  password: string
-  database: string
-  tls: TlsMode
-  /** PEM file with the authority that signed the server's certificate; the system's authorities otherwise. */
-  authorityFile?: string
-  applicationName?: string
-}
+import { addressOf, type Connection, type DatabaseAddress, type TlsMode } from './address.ts'
 
 /** What a `database.url` means: our own PostgreSQL or somebody else's. */
-export type DatabaseTarget = { kind: 'embedded' } | { kind: 'server'; connection: Connection }
+export type DatabaseTarget = { kind: 'embedded' } | { kind: 'server'; address: DatabaseAddress }
 
 /** A database URL that cannot be used; the message is one sentence for the person who wrote it. */
 export class DatabaseUrlFault extends Error {
@@ -58,7 +44,7 @@ export function parseDatabaseUrl(text: string): DatabaseTarget {
       `The database URL cannot be read: check the host, the port and that @ : / # ? in the password are written as %40 %3A %2F %23 %3F, ${example}.`,
     )
   }
-  return { kind: 'server', connection: connectionOf(new URL(trimmed)) }
+  return { kind: 'server', address: addressOf(connectionOf(new URL(trimmed))) }
 }
 
 function connectionOf(url: URL): Connection {
@@ -121,12 +107,4 @@ export function printDatabaseUrl(connection: Connection): string {
   if (connection.authorityFile) url.searchParams.set('sslrootcert', connection.authorityFile)
   if (connection.applicationName) url.searchParams.set('application_name', connection.applicationName)
   return url.toString()
-}
-
-/** Where the connection goes, for sentences and logs: no user, no password. */
-export function placeOf(connection: Connection): string {
-  if (connection.host.startsWith('/')) return `${connection.host} (socket)`
-  return connection.host.includes(':')
-    ? `[${connection.host}]:${connection.port}`
-    : `${connection.host}:${connection.port}`
 }

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Connection } from '../../server/db/url.ts'
+import type { Connection } from '../../server/db/address.ts'
 import { type Appliance, startAppliance } from '../support/appliance.ts'
 import { freshDatabase } from '../support/database.ts'
 import { type Door, openDoor } from '../support/door.ts'

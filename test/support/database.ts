@@ -6,9 +6,9 @@ import path from 'node:path'
 import pg from 'pg'
 import pino from 'pino'
 import { afterAll } from 'vitest'
+import type { Connection } from '../../server/db/address.ts'
 import { type Embedded, startEmbedded } from '../../server/db/embedded.ts'
 import { Database, type DatabaseOptions } from '../../server/db/pool.ts'
-import type { Connection } from '../../server/db/url.ts'
 
 /** A log that says nothing, for tests that do not look at it. */
 export const quietLog = pino({ level: 'silent' })

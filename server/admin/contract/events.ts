@@ -1,5 +1,7 @@
 /** What the server tells open pages by itself, as server-sent events: the event's name is `type`, its data the rest as JSON. */
 import { type Static, Type } from 'typebox'
+import { BackupJob } from './backups.ts'
+import { DatabaseMove } from './database.ts'
 import { endpoint, Wellness } from './endpoint.ts'
 import { Figures, Happening } from './office.ts'
 
@@ -11,6 +13,12 @@ export const events = {
   state: Type.Object({ state: Wellness, headline: Type.String(), sentence: Type.String() }),
   /** Something happened that Home shows. */
   happened: Happening,
+  /** A move of the data went on; at most twice a second, and at its end. */
+  move: DatabaseMove,
+  /** The main database moved, a host came or went: the Database page asks again. */
+  database: Type.Object({}),
+  /** A backup, proof or restore went on; at most twice a second, and at its end. */
+  backup: BackupJob,
   /** Someone was added, changed, removed, came or went; at most once a second. */
   people: Type.Object({}),
   /** A device connected or went; at most once a second. */

@@ -1,5 +1,6 @@
 /** The first ten minutes: from an empty data folder to an office with its first account. */
 import { type Static, Type } from 'typebox'
+import { DatabaseInspection, DatabaseUrl } from './database.ts'
 import { endpoint, limits, Moment, Wellness } from './endpoint.ts'
 import { Problem } from './errors.ts'
 import { Session } from './session.ts'
@@ -87,27 +88,8 @@ export const checkDatabase = endpoint({
   path: '/api/setup/database',
   access: 'setup',
   summary: 'Tries the PostgreSQL servers of a URL',
-  body: Type.Object({ url: Type.String({ minLength: 1, maxLength: 2000 }) }, { additionalProperties: false }),
-  reply: Type.Object(
-    {
-      state: Wellness,
-      sentence: Type.String(),
-      hosts: Type.Array(
-        Type.Object(
-          {
-            host: Type.String({ description: 'Host and port.' }),
-            state: Wellness,
-            role: Type.Optional(Type.Union([Type.Literal('main'), Type.Literal('copy')])),
-            version: Type.Optional(Type.String({ description: '“PostgreSQL 17.2”.' })),
-            sentence: Type.String(),
-          },
-          { additionalProperties: false },
-        ),
-        { maxItems: 16 },
-      ),
-    },
-    { additionalProperties: false },
-  ),
+  body: Type.Object({ url: DatabaseUrl }, { additionalProperties: false }),
+  reply: DatabaseInspection,
 })
 
 /** The sheet that is printed and kept: with it an office can be brought back when all its PCs are lost. */
@@ -140,9 +122,7 @@ export const createOffice = endpoint({
     {
       office: Type.String({ minLength: 1, maxLength: limits.officeName }),
       domain: Type.String({ minLength: 1, maxLength: limits.domain }),
-      database: Type.Optional(
-        Type.Object({ url: Type.String({ minLength: 1, maxLength: 2000 }) }, { additionalProperties: false }),
-      ),
+      database: Type.Optional(Type.Object({ url: DatabaseUrl }, { additionalProperties: false })),
       person: Type.Object(
         {
           name: Type.String({ minLength: 1, maxLength: limits.personName }),
