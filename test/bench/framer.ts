@@ -1,4 +1,4 @@
-/** What framing costs: µs of CPU per stanza, in process. `node test/load/framer.ts` */
+/** What framing costs: µs of CPU per stanza, in process. `node test/bench/framer.ts` */
 
 import { Buffer } from 'node:buffer'
 import { Framer, type FramerEvent } from '../../server/xmpp/framer.ts'
