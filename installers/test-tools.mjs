@@ -1,8 +1,9 @@
-// What tests need from outside npm: a browser, and a Python with the chat library slixmpp. Found where the computer has them,
-// fetched where it may be done unasked, else told in one sentence which tests are left out.
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+// What tests need from outside npm: a browser, a Python with the chat library slixmpp, and Debian's PostgreSQL with what people put around
+// it. Found where the computer has them, fetched where it may be done unasked, else told in one sentence which tests are left out.
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
+import { aptInstall, onPath, onPathAll } from './apt.mjs'
 import { cacheFolder, root, run, say, serverNode } from './set-up.mjs'
 
 const lookMs = 20_000
@@ -20,7 +21,7 @@ export async function findChromium({ mayFetch }) {
   if (known) return known
   const found = onPath(['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']) ?? playwrightsOwn()
   if (found || !mayFetch) return found
-  if (await aptInstall('chromium')) return onPath(['chromium'])
+  if (await aptInstall(['chromium'])) return onPath(['chromium'])
   say('Fetching Chromium for the tests of the admin pages…')
   const playwright = join(root, 'node_modules', 'playwright-core', 'cli.js')
   await run(serverNode(), [playwright, 'install', 'chromium'], { timeoutMs: fetchMs })
@@ -45,7 +46,7 @@ export async function findPython({ mayFetch }) {
   }
   if (!mayFetch) return undefined
   say('Fetching the Python chat library slixmpp for test/interop…')
-  const made = (await makeVenv(own)) ?? ((await aptInstall('python3-venv')) ? await makeVenv(own) : undefined)
+  const made = (await makeVenv(own)) ?? ((await aptInstall(['python3-venv'])) ? await makeVenv(own) : undefined)
   const python = made ?? (await installBeside())
   if (!python) {
     say(
@@ -53,6 +54,37 @@ export async function findPython({ mayFetch }) {
     )
   }
   return python
+}
+
+/**
+ * PostgreSQL with repmgr, PgBouncer and HAProxy, for test/database. The tests look for them by themselves, in the same places.
+ * @param {{ mayFetch: boolean }} how `false`: only look for them.
+ * @returns {Promise<void>}
+ */
+export async function findDatabases({ mayFetch }) {
+  const lacks = () => [
+    ...(hasRepmgr() ? [] : ['postgresql-15', 'postgresql-15-repmgr']),
+    ...['pgbouncer', 'haproxy'].filter(name => !hasProgram(name)),
+  ]
+  if (!mayFetch || lacks().length === 0) return
+  await aptInstall(lacks(), { services: ['postgresql', 'repmgrd', 'pgbouncer', 'haproxy'] })
+  if (lacks().length > 0) {
+    say(
+      `The tests in test/database that need them are left out, because these are missing: ${lacks().join(', ')}. Install them (any PostgreSQL from 14 to 18 with its repmgr will do), or name the folder of PostgreSQL's programs in LANTHORN_POSTGRES.`,
+    )
+  }
+}
+
+/** Debian keeps each version of PostgreSQL in a folder of its own. */
+function hasRepmgr() {
+  const versions = '/usr/lib/postgresql'
+  const folders = existsSync(versions) ? readdirSync(versions).map(version => join(versions, version, 'bin')) : []
+  const named = process.env.LANTHORN_POSTGRES
+  return [...(named ? [named] : []), ...folders].some(folder => existsSync(join(folder, 'repmgrd')))
+}
+
+function hasProgram(name) {
+  return onPath([name]) !== undefined || existsSync(`/usr/sbin/${name}`)
 }
 
 async function makeVenv(python) {
@@ -88,29 +120,8 @@ async function canChat(python) {
   return (await run(python, ['-c', 'import slixmpp'], { timeoutMs: lookMs })).code === 0
 }
 
-/** Debian and Ubuntu, as root only (containers, build machines): nobody is ever asked for a password. */
-async function aptInstall(name) {
-  if (process.getuid?.() !== 0 || onPath(['apt-get']) === undefined) return false
-  say(`Installing ${name} with apt-get…`)
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  const install = ['install', '--yes', '--no-install-recommends', name]
-  if ((await run('apt-get', install, { timeoutMs: fetchMs, env })).code === 0) return true
-  await run('apt-get', ['update'], { timeoutMs: fetchMs, env })
-  return (await run('apt-get', install, { timeoutMs: fetchMs, env })).code === 0
-}
-
 function playwrightsOwn() {
   const { chromium } = createRequire(join(root, 'package.json'))('playwright-core')
   const path = chromium.executablePath()
   return path && existsSync(path) ? path : undefined
-}
-
-function onPath(names) {
-  return onPathAll(names)[0]
-}
-
-function onPathAll(names) {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
-  const files = names.flatMap(name => folders.map(folder => join(folder, isWindows ? `${name}.exe` : name)))
-  return files.filter(file => existsSync(file))
 }
