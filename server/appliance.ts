@@ -11,7 +11,7 @@ import { ConfigFault, defaultListen } from './config.ts'
 import { AccountRefused } from './core/accounts.ts'
 import type { PasswordSettings } from './core/core-features.ts'
 import { SettingRefused } from './core/settings.ts'
-import { tryDatabase } from './database-check.ts'
+import { tryDatabase } from './db/inspect.ts'
 import { DatabaseAway } from './db/pool.ts'
 import { DatabaseUrlFault } from './db/url.ts'
 import { addressesOf, dnsDomain, lanAddresses } from './host.ts'
@@ -182,7 +182,7 @@ export class Appliance {
         setup: {
           suggestedDomain: dnsDomain,
           createOffice: (input, onProgress) => this.#createOffice(input, onProgress),
-          checkDatabase: url => tryDatabase(url, this.#log),
+          checkDatabase: tryDatabase,
         },
       })
     } catch (error) {

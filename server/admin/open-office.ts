@@ -3,6 +3,8 @@ import type { Logger } from 'pino'
 import { Activity } from './activity.ts'
 import { BrowserSessions } from './browser-sessions.ts'
 import { checksOf } from './checks.ts'
+import type { BackupJob } from './contract/backups.ts'
+import type { DatabaseMove } from './contract/database.ts'
 import type { Events, Streams } from './events.ts'
 import { FiguresReader } from './figures.ts'
 import { Happenings } from './happenings.ts'
@@ -14,6 +16,11 @@ import { ScriptTokens } from './tokens.ts'
 
 const SWEEP_EVERY_MS = 60_000
 const FIGURES_MS = 1_000
+
+interface MovingDatabase {
+  onMove(listener: (move: { sentence: string }) => void): () => void
+}
+const nothing = (): void => undefined
 
 /** The tables of the admin side, in the order they were added; for the migrations of the database. */
 export const adminMigrations: readonly string[] = [
@@ -71,7 +78,7 @@ export class OpenOffice {
 
   /** Turns what happens in the chat into events for pages. */
   #watch(): void {
-    const { db, hooks } = this.parts
+    const { db, hooks, database, backups } = this.parts
     const stirBoth = (): void => {
       this.#events.stir('people')
       this.#events.stir('connections')
@@ -90,9 +97,33 @@ export class OpenOffice {
       hooks.on('account:removed', 'watch', () => this.#peopleChanged()),
       db.onState((state, sentence) => {
         this.happenings.add(state === 'up' ? 'ok' : 'bad', sentence)
+        this.#events.tell('database', {})
         void this.health.check()
       }),
+      (db as Partial<MovingDatabase>).onMove?.(({ sentence }) => {
+        this.happenings.add('warn', sentence)
+        this.#events.tell('database', {})
+        void this.health.check()
+      }) ?? nothing,
+      database?.onMove(move => this.#moveWent(move)) ?? nothing,
+      backups?.onJob(job => this.#jobWent(job)) ?? nothing,
     )
+  }
+
+  /** A move of the data went on; its end is told on Home too. */
+  #moveWent(move: DatabaseMove): void {
+    this.#events.tell('move', move)
+    if (move.state !== 'switched' && move.state !== 'stopped') return
+    this.happenings.add(move.state === 'switched' ? 'ok' : 'warn', [move.sentence, move.problem].join(' ').trim())
+    this.#events.tell('database', {})
+    void this.health.check()
+  }
+
+  #jobWent(job: BackupJob): void {
+    this.#events.tell('backup', job)
+    if (job.state === 'running') return
+    this.happenings.add(job.state === 'done' ? 'ok' : 'bad', job.sentence)
+    void this.health.check()
   }
 
   #peopleChanged(): void {

@@ -1,7 +1,11 @@
 /** The program's commands besides `run`. */
-import { CallFault, connect } from './client.ts'
+import { backup, restore } from './backup.ts'
+import { CallFault, type Client, connect } from './client.ts'
+import { databaseStatus, testDatabase, trust } from './database.ts'
 import { helpText } from './help.ts'
+import { move } from './move.ts'
 import type { Command } from './parse.ts'
+import type { DatabaseCommand } from './parse-database.ts'
 import { PipeFault, readPiped } from './piped.ts'
 import { doctor, status } from './status.ts'
 import { user } from './user.ts'
@@ -18,6 +22,8 @@ export interface CommandSurroundings {
   complain(text: string): void
 }
 
+type WorkCommand = Exclude<Command, { name: 'run' | 'version' | 'help' }>
+
 /**
  * Carries a command out.
  * @returns the exit code: 0 fine, 1 the thing asked for is not fine, 2 not running
@@ -32,17 +38,7 @@ export async function runCommand(
     return 0
   }
   try {
-    const call = await connect(command.data ?? here.dataFolder)
-    switch (command.name) {
-      case 'status':
-        return await status(call, { json: command.json, print })
-      case 'doctor':
-        return await doctor(call, { json: command.json, print })
-      case 'user':
-        return await user(call, command, { print, readPassword: () => readPiped() })
-      default:
-        return command satisfies never
-    }
+    return await carryOut(command, { folder: command.data ?? here.dataFolder, print })
   } catch (error) {
     if (error instanceof PipeFault) {
       complain(error.message)
@@ -52,5 +48,49 @@ export async function runCommand(
     if (command.json && error.problem) print(JSON.stringify({ error: error.problem }))
     complain(error.message)
     return error.problem ? 1 : 2
+  }
+}
+
+async function carryOut(
+  command: WorkCommand,
+  { folder, print }: { folder: string; print: (text: string) => void },
+): Promise<number> {
+  const server = (): Promise<Client> => connect(folder)
+  const output = { json: command.json, print }
+  switch (command.name) {
+    case 'status':
+      return status(await server(), output)
+    case 'doctor':
+      return doctor(await server(), output)
+    case 'user':
+      return user(await server(), command, { print, readPassword: () => readPiped() })
+    case 'db':
+      return database(command, folder, output)
+    case 'backup':
+      return backup(await server(), command, output)
+    case 'restore':
+      return restore(await server(), command, output)
+    default:
+      return command satisfies never
+  }
+}
+
+async function database(
+  command: DatabaseCommand,
+  folder: string,
+  output: { json: boolean; print: (text: string) => void },
+): Promise<number> {
+  switch (command.action) {
+    case 'test':
+      return testDatabase(command.url, output)
+    case 'trust':
+      return trust(folder, output)
+    case 'status':
+      return databaseStatus(await connect(folder), output)
+    case 'move':
+    case 'steer-move':
+      return move(await connect(folder), command, output)
+    default:
+      return command satisfies never
   }
 }

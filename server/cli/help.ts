@@ -7,6 +7,9 @@ const general = `Lanthorn, chat for offices.
   lanthorn status            how the office is, in a few lines
   lanthorn doctor            every check, failing ones first
   lanthorn user …            adds, removes and lists people, gives passwords
+  lanthorn db …              where the data is; tries other PostgreSQL servers, moves the data
+  lanthorn backup            makes a backup now; also lists and proves them
+  lanthorn restore BACKUP    puts the office back to a backup
   lanthorn help COMMAND      more about one of them
   lanthorn --version
 
@@ -38,6 +41,41 @@ lanthorn user list
 
 add and password read the password from standard input when something is piped into it
 (echo secret words | lanthorn user add anna); otherwise they make one up and print it once.
+`,
+  db: `lanthorn db status [--data DIR] [--json]
+lanthorn db test URL [--json]
+lanthorn db move URL|embedded [--detach] [--data DIR] [--json]
+lanthorn db move --cancel | --resume | --forget
+lanthorn db trust
+
+status   where the data is and how each PostgreSQL server is
+test     looks at every server of a URL and says what is wrong; changes nothing,
+         works while the server is stopped
+move     copies everything to another database and then uses that; chat goes on meanwhile
+         Ctrl+C ends only the waiting; --detach does not wait; --cancel keeps what is copied
+         “embedded” moves back to the built-in database; the old one is kept until it is removed
+trust    forgets which PostgreSQL servers this PC has seen: after you have replaced them on purpose.
+         The server must be stopped
+
+A URL names all servers: postgresql://USER:PASSWORD@HOST1,HOST2/DATABASE. The JDBC, Npgsql and
+key=value spellings are read too. Put it in quotes. Everybody on this PC can see a command line:
+write - instead and send the URL through standard input (lanthorn db test - < url.txt).
+Exit code of test and status: 0 fine or worth a warning, 1 it cannot be used.
+`,
+  backup: `lanthorn backup [--data DIR] [--json]
+lanthorn backup list
+lanthorn backup prove NAME
+
+Without more it makes a backup now, and proves it by a restore into a scratch database.
+prove does the same again with an older one. Backups are also made every night by themselves.
+`,
+  restore: `lanthorn restore NAME|FOLDER [--url URL] [--yes] [--data DIR] [--json]
+
+Puts the office back to what a backup holds: a NAME of “lanthorn backup list”, or its FOLDER.
+Everything since is set aside, not deleted: the present database is kept.
+
+  --url URL        an empty PostgreSQL database to restore into; - reads it from standard input
+  --yes            does not ask
 `,
 }
 

@@ -43,12 +43,49 @@ describe('the command line', () => {
     expect(parse('user password ben')).toMatchObject({ action: 'password', username: 'ben' })
   })
 
+  test('tries, moves and shows the database', () => {
+    const url = 'postgresql://a:b@h1,h2/d'
+    expect(parse('db status --json')).toEqual({ name: 'db', json: true, action: 'status' })
+    expect(parse(`db test ${url}`)).toEqual({ name: 'db', json: false, action: 'test', url })
+    expect(parse('db test -')).toEqual({ name: 'db', json: false, action: 'test', url: '-' })
+    expect(parse(`db move ${url} --data d --detach`)).toEqual({
+      name: 'db',
+      json: false,
+      data: 'd',
+      action: 'move',
+      url,
+      isDetached: true,
+    })
+    expect(parse('db move --resume')).toEqual({
+      name: 'db',
+      json: false,
+      action: 'steer-move',
+      steer: 'resume',
+      isDetached: false,
+    })
+    expect(parse('db trust')).toEqual({ name: 'db', json: false, action: 'trust' })
+  })
+
+  test('makes, lists, proves and restores backups', () => {
+    expect(parse('backup')).toEqual({ name: 'backup', json: false, action: 'make' })
+    expect(parse('backup list')).toEqual({ name: 'backup', json: false, action: 'list' })
+    expect(parse('backup prove acme-1')).toEqual({ name: 'backup', json: false, action: 'prove', backup: 'acme-1' })
+    expect(parse('restore acme-1')).toEqual({ name: 'restore', json: false, from: 'acme-1', isSure: false })
+    expect(parse('restore /mnt/acme-1 --url - --yes')).toEqual({
+      name: 'restore',
+      json: false,
+      from: '/mnt/acme-1',
+      url: '-',
+      isSure: true,
+    })
+  })
+
   test('helps', () => {
     for (const line of ['--help', '-h', 'help']) expect(parse(line), line).toEqual({ name: 'help', topic: undefined })
     expect(parse('user --help')).toEqual({ name: 'help', topic: 'user' })
     expect(parse('help doctor')).toEqual({ name: 'help', topic: 'doctor' })
     for (const line of ['--version', '-v', 'version']) expect(parse(line), line).toEqual({ name: 'version' })
-    for (const topic of [undefined, 'run', 'status', 'doctor', 'user'] as const) {
+    for (const topic of [undefined, 'run', 'status', 'doctor', 'user', 'db', 'backup', 'restore'] as const) {
       const lines = helpText(topic).split('\n')
       expect(lines.every(line => line.length <= 100)).toBe(true)
     }
@@ -73,6 +110,25 @@ describe('the command line', () => {
       'user add takes one user name, but there is kessler behind it; put a name with spaces behind --name, in quotes.',
     ],
     ['user list anna', 'user list takes no name, but there is anna behind it.'],
+    ['db', 'db needs to know what to do: test, status, move, trust.'],
+    ['db tets x', 'There is no command db tets; the nearest is test.'],
+    ['db test', 'db test needs a URL behind it, or - to read it from standard input.'],
+    ['db test a b', 'db test takes one URL, but there is b behind it.'],
+    ['db status x', 'db status takes no URL, but there is one behind it.'],
+    ['db status --detach', '--detach, --cancel, --resume and --forget belong to db move only.'],
+    [
+      'db move',
+      'db move needs a URL behind it, - to read it from standard input, or one of --cancel, --resume and --forget.',
+    ],
+    ['db move x --cancel', 'db move --cancel takes no URL: it is about the move there is.'],
+    ['db move --cancel --forget', 'db move takes one of --cancel, --resume and --forget, not several.'],
+    ['db move --cancel --detach', '--detach does not go with --cancel: there is nothing to wait for.'],
+    ['backup lsit', 'There is no command backup lsit; the nearest is list.'],
+    ['backup list x', 'backup list takes no name, but there is x behind it.'],
+    ['backup prove', 'backup prove needs the name of a backup behind it: see backup list.'],
+    ['backup prove a b', 'backup prove takes one name, but there is b behind it.'],
+    ['restore', 'restore needs the name of a backup behind it (see backup list), or the folder of one.'],
+    ['restore a b', 'restore takes one backup, but there is b behind it.'],
     ['user remove anna --admin', '--name and --admin belong to user add only.'],
   ])('says what is wrong with “%s”', (line, sentence) => {
     expect(parse(line)).toEqual({ name: 'misunderstood', sentence })

@@ -1,6 +1,16 @@
 /** The command line: what was asked for, or one sentence about what is wrong with it (DESIGN section 9). */
 import { parseArgs } from 'node:util'
-import { editDistance } from '../nearest.ts'
+import { type Misunderstood, misunderstood, nearest } from './misunderstood.ts'
+import {
+  type BackupCommand,
+  type Common,
+  type DatabaseCommand,
+  parseBackup,
+  parseDatabase,
+  parseRestore,
+  type RestoreCommand,
+  type Values,
+} from './parse-database.ts'
 
 /** What the program shall do. `data` undefined: the usual data folder. */
 export type Command =
@@ -8,6 +18,9 @@ export type Command =
   | { name: 'status'; data?: string; json: boolean }
   | { name: 'doctor'; data?: string; json: boolean }
   | UserCommand
+  | DatabaseCommand
+  | BackupCommand
+  | RestoreCommand
   | { name: 'help'; topic: Topic | undefined }
   | { name: 'version' }
 
@@ -19,22 +32,21 @@ export type UserCommand = { name: 'user'; data?: string; json: boolean } & (
 )
 
 /** What there is help for. */
-export type Topic = 'run' | 'status' | 'doctor' | 'user'
-
-/** What was typed cannot be understood; the message is a sentence. */
-export interface Misunderstood {
-  name: 'misunderstood'
-  sentence: string
-}
+export type Topic = 'run' | 'status' | 'doctor' | 'user' | 'db' | 'backup' | 'restore'
 
 type Options = Record<string, { type: 'string' | 'boolean'; short?: string }>
 
+const text = { type: 'string' } as const
+const flag = { type: 'boolean' } as const
 const everywhere: Options = { help: { type: 'boolean', short: 'h' } }
 const known: Record<Topic, Options> = {
-  run: { data: { type: 'string' }, config: { type: 'string' }, 'no-open': { type: 'boolean' } },
-  status: { data: { type: 'string' }, json: { type: 'boolean' } },
-  doctor: { data: { type: 'string' }, json: { type: 'boolean' } },
-  user: { data: { type: 'string' }, json: { type: 'boolean' }, name: { type: 'string' }, admin: { type: 'boolean' } },
+  run: { data: text, config: text, 'no-open': flag },
+  status: { data: text, json: flag },
+  doctor: { data: text, json: flag },
+  user: { data: text, json: flag, name: text, admin: flag },
+  db: { data: text, json: flag, detach: flag, cancel: flag, resume: flag, forget: flag },
+  backup: { data: text, json: flag },
+  restore: { data: text, json: flag, url: text, yes: flag },
 }
 const topics = Object.keys(known) as Topic[]
 const actions = ['add', 'remove', 'list', 'password'] as const
@@ -75,13 +87,16 @@ function read(topic: Topic, args: readonly string[]): Command | Misunderstood {
   return make(topic, values, names)
 }
 
-function make(topic: Topic, values: Record<string, string | true>, names: string[]): Command | Misunderstood {
+function make(topic: Topic, values: Values, names: string[]): Command | Misunderstood {
   const text = (name: string): string | undefined => (typeof values[name] === 'string' ? values[name] : undefined)
   const data = text('data')
   const config = text('config')
   const personName = text('name')
-  const common = { ...(data !== undefined && { data }), json: values.json === true }
+  const common: Common = { ...(data !== undefined && { data }), json: values.json === true }
   if (topic === 'user') return makeUser(common, { personName, isAdmin: values.admin === true }, names)
+  if (topic === 'db') return parseDatabase(common, values, names)
+  if (topic === 'backup') return parseBackup(common, names)
+  if (topic === 'restore') return parseRestore(common, values, names)
   const [stray] = names
   if (stray !== undefined) return misunderstood(`${topic} takes no name, but there is ${stray} behind it.`)
   if (topic !== 'run') return { name: topic, ...common }
@@ -113,12 +128,3 @@ function makeUser(
   const { personName, isAdmin } = given
   return { ...base, action: found, username, isAdmin, ...(personName !== undefined && { personName }) }
 }
-
-/** The end of a sentence that offers the nearest known word, if one is near. */
-function nearest(typed: string, words: readonly string[]): string {
-  const [best] = words.toSorted((a, b) => editDistance(typed, a) - editDistance(typed, b))
-  const isNear = best !== undefined && editDistance(typed, best) <= Math.max(2, Math.floor(typed.length / 3))
-  return isNear ? `; the nearest is ${best}` : `; see --help`
-}
-
-const misunderstood = (sentence: string): Misunderstood => ({ name: 'misunderstood', sentence })

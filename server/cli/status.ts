@@ -1,12 +1,10 @@
 /** `lanthorn status` and `lanthorn doctor`: how the office is. */
-import type { Wellness } from '../admin/contract/endpoint.ts'
 import { recheckHealth } from '../admin/contract/health.ts'
 import { getHome } from '../admin/contract/office.ts'
 import { getSession } from '../admin/contract/session.ts'
 import { counted, readableBytes } from '../admin/words.ts'
 import { CallFault, type Client } from './client.ts'
-
-const marks: Record<Wellness, string> = { ok: '✓', warn: '!', bad: '✕' }
+import { marks } from './marks.ts'
 
 /** A few lines about the office. @returns exit code 0 while chat works, else 1 @throws CallFault */
 export async function status(call: Client, options: { json: boolean; print: (text: string) => void }): Promise<number> {

@@ -10,14 +10,22 @@ import type { AdminParts, Check, OfficeMade, OfficeParts } from '../../server/ad
 import { createRecovery } from '../../server/admin/recovery.ts'
 import { type Chat, loadFeatures, startChat } from '../../server/chat.ts'
 import { feature } from '../../server/core/feature.ts'
+import { tryDatabase } from '../../server/db/inspect.ts'
 import type { Database } from '../../server/db/pool.ts'
 import { createLog } from '../../server/log.ts'
 import { createAuthority, issue } from '../../server/net/ca.ts'
 import { openServerTls } from '../../server/net/tls.ts'
+import { BackupDeskInMemory, DatabaseDeskInMemory } from './admin-desks.ts'
 import { openDatabase } from './database.ts'
 
 export const anna = { username: 'anna', password: 'anna-has-the-keys', name: 'Anna Kessler' } as const
 export const ben = { username: 'ben', password: 'ben-may-only-chat', name: 'Ben Hall' } as const
+
+/** What stands behind the Database and Backup pages. */
+export interface AdminDesks {
+  readonly database: DatabaseDeskInMemory
+  readonly backups: BackupDeskInMemory
+}
 
 /** What a test may change. */
 export interface AdminBenchOptions {
@@ -39,9 +47,11 @@ export class AdminBench implements AsyncDisposable {
   readonly clock: { ahead: number }
   chat: Chat | undefined
   readonly dataFolder: string
+  /** What stands behind the Database and Backup pages: in memory, moved on by the test. */
+  readonly desks: AdminDesks
 
   constructor(
-    made: Pick<AdminBench, 'admin' | 'db' | 'origin' | 'clock' | 'dataFolder'>,
+    made: Pick<AdminBench, 'admin' | 'db' | 'origin' | 'clock' | 'dataFolder' | 'desks'>,
     closers: (() => Promise<unknown>)[],
   ) {
     this.admin = made.admin
@@ -49,6 +59,7 @@ export class AdminBench implements AsyncDisposable {
     this.origin = made.origin
     this.clock = made.clock
     this.dataFolder = made.dataFolder
+    this.desks = made.desks
     this.#closers = closers
   }
 
@@ -119,6 +130,10 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
   const origin = { address: '127.0.0.1', isSecure: true, port: 9091, isLocal: true }
   let count = 0
   const nextId = () => `${String(Date.now()).padStart(16, '0')}-${String(count++).padStart(8, '0')}`
+  const desks: AdminDesks = {
+    database: new DatabaseDeskInMemory(now),
+    backups: new BackupDeskInMemory(dataFolder, now),
+  }
   const closers: (() => Promise<unknown>)[] = [
     () => rm(dataFolder, { recursive: true, force: true }),
     () => db.close(),
@@ -132,7 +147,7 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
     closers.push(() => chat.close())
     bench.chat = chat
     await chat.parts.accounts.create({ ...admin, isAdmin: true })
-    await bench.admin.open(await officeOf(chat, { office, domain, now, secrets, checks: options.checks ?? [] }))
+    await bench.admin.open(await officeOf(chat, { office, domain, now, secrets, desks, checks: options.checks ?? [] }))
   }
   const parts: AdminParts = {
     version: '0.0.0-test',
@@ -156,12 +171,12 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
         await create()
         return { kind: 'made' }
       },
-      checkDatabase: async () => ({ state: 'ok', sentence: 'It can be used.', hosts: [] }),
+      checkDatabase: tryDatabase,
     },
   }
   const admin = await Admin.create(parts, (): Origin => origin)
   closers.push(() => admin.close())
-  bench = new AdminBench({ admin, db, origin, clock, dataFolder }, closers)
+  bench = new AdminBench({ admin, db, origin, clock, dataFolder, desks }, closers)
   if (options.stage === 'fresh') await admin.waitForSetup()
   else {
     await make('ACME', 'acme.test', anna)
@@ -195,10 +210,11 @@ async function officeOf(
     domain: string
     now: () => number
     secrets: Map<string, string>
+    desks: AdminDesks
     checks: readonly Check[]
   },
 ): Promise<OfficeParts> {
-  const { office, domain, now, secrets } = options
+  const { office, domain, now, secrets, desks } = options
   const authority = await createAuthority(office)
   const leaf = await issue(authority, { name: domain, dnsNames: [domain], addresses: ['127.0.0.1'] })
   const tls = await openServerTls({ domain, source: { kind: 'office', load: async () => leaf } })
@@ -236,6 +252,7 @@ async function officeOf(
     addresses: () => ['127.0.0.1'],
     ports: () => ({}),
     isDatabaseOutside: false,
+    ...desks,
     checks: options.checks,
   }
 }

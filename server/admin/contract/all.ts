@@ -1,6 +1,8 @@
 /** Every endpoint of the admin API, for serving, for OpenAPI and for the tests that compare the two. */
+import { listBackups, makeBackup, proveBackup, restoreBackup } from './backups.ts'
 import { downloadAuthority, getCertificates } from './certificates.ts'
 import { endConnection, listConnections } from './connections.ts'
+import { getDatabase, listSnippets, moveDatabase, removeOldDatabase, steerMove, testDatabase } from './database.ts'
 import { followEvents } from './events.ts'
 import { getHealth, mendHealth, recheckHealth } from './health.ts'
 import { followLog, listHistory, listLog } from './logs.ts'
@@ -57,5 +59,15 @@ export const endpoints = {
   getHealth,
   recheckHealth,
   mendHealth,
+  getDatabase,
+  testDatabase,
+  moveDatabase,
+  steerMove,
+  removeOldDatabase,
+  listSnippets,
+  listBackups,
+  makeBackup,
+  proveBackup,
+  restoreBackup,
   followEvents,
 } as const

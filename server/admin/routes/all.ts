@@ -1,8 +1,10 @@
 /** One file per file of the contract. */
 import type { RouteParts } from '../admin.ts'
 import type { Desk } from '../serve.ts'
+import { backupRoutes } from './backups.ts'
 import { certificateRoutes } from './certificates.ts'
 import { connectionRoutes } from './connections.ts'
+import { databaseRoutes } from './database.ts'
 import { eventRoutes } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { logRoutes } from './logs.ts'
@@ -22,5 +24,7 @@ export const allRoutes: readonly ((desk: Desk, parts: RouteParts) => void)[] = [
   certificateRoutes,
   logRoutes,
   healthRoutes,
+  databaseRoutes,
+  backupRoutes,
   eventRoutes,
 ]
