@@ -43,8 +43,12 @@ export interface DataFolder extends AsyncDisposable {
   readonly isEmpty: boolean
   /** Saves changes; on disk when it resolves. */
   update(changes: Partial<Omit<NodeState, 'format' | 'nodeId' | 'epoch'>>): Promise<void>
+  /** Takes over who a lost node was, from its backup. On disk when it resolves. */
+  become(state: Partial<Omit<NodeState, 'format'>>): Promise<void>
   /** A secret by name. */
   secret(name: string): string | undefined
+  /** A copy of all secrets, for a backup. */
+  secrets(): Record<string, string>
   /** Saves secrets; undefined takes one away. On disk when it resolves. */
   saveSecrets(changes: Record<string, string | undefined>): Promise<void>
   /** The secret of this name, made at random (256 bits) at the first call. */
@@ -72,11 +76,15 @@ export function defaultDataFolder(environment: NodeJS.ProcessEnv = process.env, 
   }
 }
 
+/** Stands in a data folder while a backup is restored into it: half an office must not be taken for one. */
+export const RESTORING = 'restoring'
+
 /**
  * Opens a data folder, makes it when missing, and keeps other processes out until `close()`.
- * @throws DataFolderFault with a sentence: not writable, disk full, in use, of a newer version, not ours
+ * @param options.toRestore a backup is to be restored into it: there must be no office yet
+ * @throws DataFolderFault with a sentence: not writable, disk full, in use, of a newer version, not ours, half restored
  */
-export async function openDataFolder(dir: string): Promise<DataFolder> {
+export async function openDataFolder(dir: string, options: { toRestore?: boolean } = {}): Promise<DataFolder> {
   const folder = path.resolve(dir)
   await makeWritable(folder)
   await refuseFullDisk(folder)
@@ -88,6 +96,7 @@ export async function openDataFolder(dir: string): Promise<DataFolder> {
   }
   try {
     const state = await readState(folder)
+    await refuseHalfRestored(folder, state, options.toRestore === true)
     const secrets = (await readJson<Secrets>(path.join(folder, 'secrets.json'))) ?? {}
     const opened = new OpenFolder(folder, lock, { ...state, epoch: state.epoch + 1 }, secrets)
     await opened.update({})
@@ -126,8 +135,18 @@ class OpenFolder implements DataFolder {
     return this.#save('node.json', next)
   }
 
+  become(state: Partial<Omit<NodeState, 'format'>>): Promise<void> {
+    const next = { ...this.#state, ...state }
+    this.#state = next
+    return this.#save('node.json', next)
+  }
+
   secret(name: string): string | undefined {
     return this.#secrets[name]
+  }
+
+  secrets(): Record<string, string> {
+    return { ...this.#secrets }
   }
 
   saveSecrets(changes: Record<string, string | undefined>): Promise<void> {
@@ -167,6 +186,18 @@ class OpenFolder implements DataFolder {
     this.#saving = saved.catch(() => undefined) // told to the caller of this save; the next one is tried anew
     return saved
   }
+}
+
+async function refuseHalfRestored(folder: string, state: NodeState, isToRestore: boolean): Promise<void> {
+  if (isToRestore && state.domain !== undefined) {
+    throw new DataFolderFault(
+      `The data folder ${folder} holds the office ${state.office ?? state.domain} already: restore into an empty folder with --data, or start that office and restore there.`,
+    )
+  }
+  if (isToRestore || !(await readdir(folder)).includes(RESTORING)) return
+  throw new DataFolderFault(
+    `Restoring a backup into the data folder ${folder} was interrupted: do it again with “lanthorn restore”, or choose another folder with --data.`,
+  )
 }
 
 async function makeWritable(folder: string): Promise<void> {
@@ -220,7 +251,10 @@ async function readState(folder: string): Promise<NodeState> {
 /** A folder with other people's files in it is surely a mistake in the name; our own first start leaves only these. */
 async function refuseForeign(folder: string): Promise<void> {
   const foreign = (await readdir(folder)).filter(
-    name => !/^(lock.*|logs|lost\+found|certificates|database.*|\..*|(node|secrets)\.json\.new)$/.test(name),
+    name =>
+      !/^(lock.*|logs|lost\+found|certificates|database.*|restoring|scratch|backups|\..*|(node|secrets)\.json\.new)$/.test(
+        name,
+      ),
   )
   if (foreign.length === 0) return
   throw new DataFolderFault(

@@ -44,7 +44,8 @@ export const backupFeature = feature({
   start: server => {
     server.onSettings({
       verify: ({ folder, time }) => {
-        if (!/^([01]\d|2[0-3]):[0-5]\d$/.test(time)) throw new Error(`“${time}” is no time of day: write it like 03:00.`)
+        if (!/^([01]\d|2[0-3]):[0-5]\d$/.test(time))
+          throw new Error(`“${time}” is no time of day: write it like 03:00.`)
         if (folder !== '' && !path.isAbsolute(folder)) {
           throw new Error(`“${folder}” is not a whole path: begin with / or a drive letter, as in ${exampleFolder}.`)
         }

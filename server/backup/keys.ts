@@ -71,7 +71,8 @@ export function parseKey(text: string): Buffer {
   const typed = text.toUpperCase().replace(/[\s-]/g, '').replaceAll('O', '0').replace(/[IL]/g, '1')
   const length = Math.ceil((KEY_BYTES * 8) / 5)
   const wrong = [...typed].find(letter => !LETTERS.includes(letter))
-  if (wrong !== undefined) throw new BackupFault(`The recovery key holds no “${wrong}”: copy it from the recovery sheet.`)
+  if (wrong !== undefined)
+    throw new BackupFault(`The recovery key holds no “${wrong}”: copy it from the recovery sheet.`)
   if (typed.length !== length) {
     throw new BackupFault(
       `The recovery key has ${length} letters and digits, but there are ${typed.length}: copy the whole of it from the recovery sheet.`,

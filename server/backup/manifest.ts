@@ -45,8 +45,6 @@ export const Manifest = Type.Object({
   snapshot: Type.String(),
   migrations: Type.Array(Type.Object({ feature: Type.String(), number: Type.Integer({ minimum: 1 }) })),
   tables: Type.Array(BackupTable, { maxItems: 1_000 }),
-  /** Numbers that count on by themselves, by table and column. */
-  counters: Type.Array(Type.Object({ table: Type.String(), column: Type.String(), next: Type.String() })),
   people: Type.Integer(),
   messages: Type.Integer(),
   files: Type.Array(BackupFile, { maxItems: 1_001 }),
