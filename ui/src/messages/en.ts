@@ -1,5 +1,7 @@
 /** English. Words for people: office, PC, people, device, “is off”; sentences say what happened, why, and what to do. */
 
+import { backup, confirm } from './en-backup.ts'
+import { database, databaseAddress } from './en-database.ts'
 import { devices, people } from './en-people.ts'
 import { devicesOf, many, peopleOf } from './en-plurals.ts'
 import { settings } from './en-settings.ts'
@@ -40,6 +42,8 @@ export const en = {
     devices: 'Devices',
     connect: 'Connect an app',
     health: 'Health',
+    database: 'Database',
+    backup: 'Backup',
     history: 'History',
     log: 'Log',
     settings: 'Settings',
@@ -195,6 +199,14 @@ export const en = {
     save: 'Save as a file',
     fileName: 'lanthorn-log.txt',
   },
+
+  database,
+
+  databaseAddress,
+
+  backup,
+
+  confirm,
 
   settings,
 

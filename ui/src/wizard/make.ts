@@ -1,6 +1,6 @@
 import { createOffice } from '../../../server/admin/contract/setup.ts'
 import { call, troubleIn } from '../api.ts'
-import { answers, outcome } from './answers.svelte.ts'
+import { answers, outcome, ownDatabase } from './answers.svelte.ts'
 
 /** Makes the office from the answers; what came of it stands in `outcome`. Pressing twice makes it once. */
 export async function makeOffice(): Promise<void> {
@@ -12,7 +12,7 @@ export async function makeOffice(): Promise<void> {
       body: {
         office: answers.office.trim(),
         domain: answers.domain.trim(),
-        ...(answers.databaseIsOwn ? { database: { url: answers.databaseUrl.trim() } } : {}),
+        ...(answers.databaseIsOwn ? { database: { url: ownDatabase.url.trim() } } : {}),
         person: { name: answers.name.trim(), username: answers.username.trim(), password: answers.password },
       },
     })
