@@ -150,7 +150,7 @@ export class PostgresServer {
     const args = ['-D', this.dataFolder, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
     await runProgram(this.programs, 'initdb', args)
     await writeFile(path.join(this.dataFolder, 'pg_hba.conf'), hba)
-    await this.configure({ ...settings, port: String(this.port), ...extra })
+    await this.configure({ ...settings, ...extra })
   }
 
   /** Adds lines to postgresql.conf; they count at the next start or reload. */
@@ -165,11 +165,15 @@ export class PostgresServer {
     await this.ask('SELECT pg_reload_conf()')
   }
 
+  /** What starts it. The port is not in its configuration: that is copied between the servers. */
+  get startArguments(): string[] {
+    return ['start', '-w', '-t', '50', '-D', this.dataFolder, '-l', this.logFile, '-o', `-p ${this.port}`]
+  }
+
   /** Starts and waits until it takes connections (a standby: for reading). */
   async start(): Promise<void> {
-    const args = ['start', '-w', '-t', '50', '-D', this.dataFolder, '-l', this.logFile]
     try {
-      await runProgram(this.programs, 'pg_ctl', args)
+      await runProgram(this.programs, 'pg_ctl', this.startArguments)
     } catch (error) {
       throw new Error(`${this.name} did not start: ${await this.logEnd()}`, { cause: error })
     }
@@ -280,7 +284,6 @@ export class PostgresServer {
     }
     await chmod(this.dataFolder, 0o700)
     await this.#give()
-    await this.configure({ port: String(this.port) })
   }
 
   async #give(): Promise<void> {
