@@ -20,6 +20,13 @@ const Proof = Type.Object({ at: Type.String(), isGood: Type.Boolean(), sentence:
 /** Static of {@link Proof}. */
 export type Proof = Static<typeof Proof>
 
+/** Where an unfinished backup is written; `finish` gives it its name. */
+export interface Place {
+  readonly staging: string
+  readonly name: string
+  finish(): Promise<void>
+}
+
 /** One complete backup. */
 export interface FoundBackup {
   readonly name: string
@@ -92,7 +99,7 @@ export class BackupFolder {
    * @param at its time, in milliseconds since 1970
    * @returns where to write, and what gives the finished one its name
    */
-  async begin(office: string, at: number): Promise<{ staging: string; name: string; finish(): Promise<void> }> {
+  async begin(office: string, at: number): Promise<Place> {
     const time = new Date(at)
     const clock = `${time.getHours()}`.padStart(2, '0') + `${time.getMinutes()}`.padStart(2, '0')
     const wanted = `${slugOf(office)}-${dayOf(time)}-${clock}`

@@ -43,6 +43,8 @@ export const Manifest = Type.Object({
   postgresql: Type.String(),
   /** The one snapshot that all tables are from. */
   snapshot: Type.String(),
+  /** What the database took on its disk: so much room a restore needs. */
+  databaseBytes: Type.Number({ minimum: 0 }),
   migrations: Type.Array(Type.Object({ feature: Type.String(), number: Type.Integer({ minimum: 1 }) })),
   tables: Type.Array(BackupTable, { maxItems: 1_000 }),
   people: Type.Integer(),
