@@ -2,14 +2,14 @@
 import { realpath } from 'node:fs/promises'
 import net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import pg from 'pg'
 import type { Logger } from 'pino'
-import type { Connection } from './address.ts'
+import { writeDurably } from '../durable-file.ts'
+import { addressOf, type Connection } from './address.ts'
 import { type Binaries, findBinaries } from './binaries.ts'
-import { databaseFolder, makeData, type Passwords } from './initdb.ts'
+import { embeddedDatabases } from './embedded-databases.ts'
+import { databaseFolder, makeData, type Passwords, passwordFileIn } from './initdb.ts'
 import { databaseUser, giveFolder, type OsUser } from './os-user.ts'
 import { clearLeftover, type Postmaster, startPostmaster } from './postmaster.ts'
-import { clientConfig } from './session.ts'
 import { printDatabaseUrl } from './url.ts'
 
 export interface EmbeddedOptions {
@@ -32,6 +32,10 @@ export interface Embedded extends AsyncDisposable {
   readonly url: string
   /** The account that may do everything (replication, backups); the server itself works with `connection`. */
   readonly superuser: Connection
+  /** Where the data lies, for looking how much room there is. */
+  readonly folder: string
+  /** Makes `connection` lead to another of its databases from now on, and after every start. On disk when it resolves. */
+  useDatabase(name: string): Promise<void>
   readonly pid: number | undefined
   readonly status: EmbeddedStatus
   /** Calls `listener` at each change of `status` with a sentence for people. Gives the function that ends it. */
@@ -90,13 +94,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   const folder = databaseFolder(dataDir)
   if (user) await giveFolder(folder, user)
   if (isNew) options.log.info({ folder }, 'embedded database made')
-  const server = new EmbeddedServer({ folder, binaries, user, passwords, log: options.log })
+  const server = new EmbeddedServer({ folder, dataDir, binaries, user, passwords, log: options.log })
   await server.start(signal)
   return server
 }
 
 interface Parts {
   folder: string
+  dataDir: string
   binaries: Binaries
   user: OsUser | undefined
   passwords: Passwords
@@ -126,7 +131,7 @@ class EmbeddedServer implements Embedded {
       ...this.#place,
       user: 'lanthorn',
       password: this.#parts.passwords.lanthorn,
-      database: 'lanthorn',
+      database: this.#parts.passwords.database ?? 'lanthorn',
       tls: 'disable',
     }
   }
@@ -135,8 +140,18 @@ class EmbeddedServer implements Embedded {
     return { ...this.connection, user: 'postgres', password: this.#parts.passwords.postgres, database: 'postgres' }
   }
 
+  get folder(): string {
+    return this.#parts.folder
+  }
+
+  async useDatabase(database: string): Promise<void> {
+    const next = { ...this.#parts.passwords, database }
+    await writeDurably(passwordFileIn(this.#parts.dataDir), `${JSON.stringify(next)}\n`)
+    this.#parts.passwords = next
+  }
+
   get url(): string {
-    return printDatabaseUrl(this.connection)
+    return printDatabaseUrl(addressOf(this.connection))
   }
 
   get pid(): number | undefined {
@@ -218,7 +233,9 @@ class EmbeddedServer implements Embedded {
       }
     }
     try {
-      await makeDatabase(this.superuser, this.#parts.passwords.lanthorn)
+      const databases = embeddedDatabases(this)
+      await databases.makeAccount(this.#parts.passwords.lanthorn)
+      if (!(await databases.has(this.connection.database))) await databases.create(this.connection.database)
       signal.throwIfAborted()
     } catch (error) {
       await this.#postmaster.stop()
@@ -258,21 +275,4 @@ async function freePort(): Promise<number> {
   const address = server.address()
   await new Promise(resolve => server.close(resolve))
   return typeof address === 'object' && address ? address.port : 0
-}
-
-/** Makes our account and database when they are not there; a first start may have been cut short after initdb. */
-async function makeDatabase(superuser: Connection, password: string): Promise<void> {
-  const client = new pg.Client(clientConfig(superuser, { connectTimeoutMs: 10_000, queryTimeoutMs: 30_000 }))
-  client.on('error', () => undefined) // the calls below report it
-  await client.connect()
-  try {
-    const { rows } = await client.query(
-      `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'lanthorn') AS role,
-              EXISTS (SELECT FROM pg_database WHERE datname = 'lanthorn') AS database`,
-    )
-    if (!rows[0].role) await client.query(`CREATE ROLE lanthorn LOGIN PASSWORD ${pg.escapeLiteral(password)}`)
-    if (!rows[0].database) await client.query('CREATE DATABASE lanthorn OWNER lanthorn')
-  } finally {
-    await client.end()
-  }
 }

@@ -14,6 +14,8 @@ import { folderName, runOptions } from './postmaster.ts'
 export interface Passwords {
   postgres: string
   lanthorn: string
+  /** The database of the office; absent: “lanthorn”, the first one. */
+  database?: string
 }
 
 export interface MakeDataOptions {
@@ -29,6 +31,11 @@ export function databaseFolder(dataDir: string): string {
   return path.join(dataDir, 'database')
 }
 
+/** Where the passwords are kept, and which database is the office's. */
+export function passwordFileIn(dataDir: string): string {
+  return path.join(dataDir, 'database.json')
+}
+
 /**
  * Makes PostgreSQL's data folder when there is none. It is built beside its place and moved there when complete, so a first start that was
  * interrupted leaves nothing that the next one could take for a database.
@@ -37,7 +44,7 @@ export function databaseFolder(dataDir: string): string {
  */
 export async function makeData(options: MakeDataOptions): Promise<{ passwords: Passwords; isNew: boolean }> {
   const folder = databaseFolder(options.dataDir)
-  const passwordFile = path.join(options.dataDir, 'database.json')
+  const passwordFile = passwordFileIn(options.dataDir)
   const known = await readPasswords(passwordFile)
   if (await exists(folder)) {
     await refuseOtherGeneration(folder, options.binaries)

@@ -2,8 +2,9 @@
 import pg from 'pg'
 import { ask } from './work.ts'
 
-/** Tables that belong to the moving of data itself: never copied. */
+/** Tables that belong to the moving of data itself, never copied: keys of changed rows, and what a database says about itself. */
 export const CHANGES_TABLE = 'move_change'
+export const NOTES_TABLE = 'move_note'
 
 /** One of our tables. Generated columns are left out of `columns`: the database makes them by itself. */
 export interface Table {
@@ -53,10 +54,10 @@ export async function listTables(client: pg.Client): Promise<Table[]> {
      WHERE c.relkind = 'r' AND c.relpersistence <> 't'
        AND c.relnamespace = current_schema()::regnamespace
        AND pg_has_role(c.relowner, 'USAGE')
-       AND c.relname <> $1
+       AND c.relname <> ALL ($1)
        AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
      ORDER BY c.relname COLLATE "C"`,
-    [CHANGES_TABLE],
+    [[CHANGES_TABLE, NOTES_TABLE]],
   )
   return referencedFirst(rows)
 }

@@ -1,9 +1,9 @@
 /** A connection of its own for long work beside the pool: copying, comparing, capturing. */
-import pg from 'pg'
+import type pg from 'pg'
 import { type Connection, placeOf } from './address.ts'
-import { away, classify, DatabaseAway } from './errors.ts'
-import { farewell } from './probe.ts'
-import { clientConfig, cut, type SessionLimits, within } from './session.ts'
+import { away, classify, DatabaseFault } from './errors.ts'
+import { farewell, openClient } from './open.ts'
+import { cut, type SessionLimits, within } from './session.ts'
 
 const limits: SessionLimits = { connectTimeoutMs: 10_000, queryTimeoutMs: 600_000 }
 
@@ -27,27 +27,30 @@ const settings = [
  * @throws DatabaseAway, DatabaseFault: each with a sentence; DatabaseUrlFault when the authority's file cannot be read
  */
 export async function openWork(connection: Connection): Promise<pg.Client> {
+  const { client } = await openClient(connection, limits)
   try {
-    return await open(connection, false)
-  } catch (error) {
-    const hasNoTls = error instanceof DatabaseAway && error.reason === 'untrusted'
-    if (!hasNoTls || connection.tls !== 'prefer') throw error
-    return open(connection, true)
-  }
-}
-
-async function open(connection: Connection, plain: boolean): Promise<pg.Client> {
-  const where = placeOf(connection)
-  const client = new pg.Client(clientConfig(connection, limits, plain))
-  client.on('error', () => undefined) // the statement that runs, or the next one, reports it
-  try {
-    const ready = client.connect().then(() => client.query(settings.map(one => `SET ${one}`).join('; ')))
-    await within(ready, limits.connectTimeoutMs, () => away('timeout', where))
+    const ready = client.query(settings.map(one => `SET ${one}`).join('; '))
+    await within(ready, limits.connectTimeoutMs, () => away('timeout', placeOf(connection)))
     return client
   } catch (error) {
     cut(client)
-    throw classify(error, where, 'connect')
+    throw classify(error, placeOf(connection), 'connect')
   }
+}
+
+/**
+ * Begins a transaction with the settings of `openWork` in it: behind a transaction pooler it may run on another connection than those before.
+ * `snapshot`: everything in it sees the database as it is now, and writes nothing.
+ */
+export async function beginWork(client: pg.Client, mode: 'snapshot' | 'write'): Promise<void> {
+  const begin = mode === 'snapshot' ? 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY' : 'BEGIN'
+  await ask(client, [begin, ...settings.map(one => `SET LOCAL ${one}`)].join('; '))
+}
+
+/** Commits. @throws DatabaseAway; DatabaseFault 25P02 when a statement before had failed, so that nothing was written */
+export async function commitWork(client: pg.Client): Promise<void> {
+  const { command } = await run(client, 'COMMIT', [], 60_000)
+  if (command === 'ROLLBACK') throw new DatabaseFault('25P02', 'a statement of this transaction failed')
 }
 
 /** Says goodbye, for a second at most. A transaction that is open is rolled back by the server. */
@@ -70,14 +73,22 @@ export async function ask<R extends object = Record<string, unknown>>(
   values: readonly unknown[] = [],
   limitMs = 60_000,
 ): Promise<R[]> {
+  return (await run(client, text, values, limitMs)).rows as R[]
+}
+
+async function run(
+  client: pg.Client,
+  text: string,
+  values: readonly unknown[],
+  limitMs: number,
+): Promise<pg.QueryResult> {
   const where = `${client.host}:${client.port}`
   const running = values.length === 0 ? client.query(text) : client.query(text, values as unknown[])
   try {
-    const result = await within(running, limitMs, () => {
+    return await within(running, limitMs, () => {
       cut(client)
       return away('timeout', where, { mayHaveRun: true })
     })
-    return result.rows as R[]
   } catch (error) {
     throw classify(error, where, 'query')
   }
