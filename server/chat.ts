@@ -18,7 +18,7 @@ import { type ServerParts, scopeFor } from './core/server.ts'
 import { Sessions } from './core/sessions.ts'
 import { Settings } from './core/settings.ts'
 import { Subscriptions } from './core/subscriptions.ts'
-import { migrate } from './db/migrate.ts'
+import { type MigrationStep, migrate } from './db/migrate.ts'
 import type { Database } from './db/pool.ts'
 import { c2sFeature, managementFeature } from './stream/settings.ts'
 import { createIds, randomId } from './xmpp/id.ts'
@@ -98,7 +98,8 @@ export async function startChat(options: {
   }
 }
 
-function migrationsOf(features: readonly Feature[]): { feature: string; number: number; sql: string }[] {
+/** The steps that bring a database to what these features expect, in order. */
+export function migrationsOf(features: readonly Feature[]): MigrationStep[] {
   return features.flatMap(one =>
     (one.migrations ?? []).map((sql, index) => ({ feature: one.name, number: index + 1, sql })),
   )

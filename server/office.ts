@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { adminMigrations } from './admin/open-office.ts'
 import type { Certificates } from './admin/parts.ts'
 import { createWebServer } from './admin/web.ts'
+import { backupFeature } from './backup/feature.ts'
 import { type Chat, startChat } from './chat.ts'
 import type { Listen, PortName } from './config.ts'
 import type { PasswordSettings } from './core/core-features.ts'
@@ -50,6 +51,11 @@ const adminFeature = feature({
   start: () => undefined,
 })
 
+/** All features of an office: those given, and what belongs to every office. */
+export function officeFeatures(features: readonly Feature[]): readonly Feature[] {
+  return [adminFeature, backupFeature as Feature, ...features]
+}
+
 /**
  * Opens an office on a database that can be reached: tables, core, features, certificates, listeners.
  * What was opened is closed again when a later step fails.
@@ -72,7 +78,7 @@ export async function openOffice(options: {
   try {
     const { tls, authority, keepFresh } = await openCertificates(options)
     opening.onClose(keepFresh)
-    const chat = await startChat({ ...identity, ...options, features: [adminFeature, ...options.features] })
+    const chat = await startChat({ ...identity, ...options, features: officeFeatures(options.features) })
     opening.onClose(() => chat.close())
     await options.prepare?.(chat)
     const streams = new Streams({ parts: chat.parts, unknown: await unknownPeople(folder, chat) })

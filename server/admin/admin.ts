@@ -63,6 +63,8 @@ export class Admin {
   #plain: Door | undefined
   #secure: Door | undefined
   #office: OpenOffice | undefined
+  /** Why there is no office just now, while it is closed for a moment. */
+  #pause: string | undefined
   /** What the routes work with. */
   readonly inside: RouteParts
 
@@ -100,6 +102,7 @@ export class Admin {
       links: this.#links,
       url: () => this.url,
       office: () => {
+        if (this.#pause !== undefined) throw refusal('not-ready', this.#pause)
         if (!this.#office) throw refusal('not-set-up', 'There is no office here yet: make one first.')
         return this.#office
       },
@@ -160,6 +163,15 @@ export class Admin {
     this.#setup.becomeFresh()
   }
 
+  /**
+   * The office is closed for a moment and opened again; until then pages are told to wait.
+   * @param sentence why
+   */
+  async pause(sentence: string): Promise<void> {
+    this.#pause = sentence
+    await this.#office?.close()
+  }
+
   /** The office is open: everything answers from now on. @throws DatabaseAway, ListenFault */
   async open(parts: OfficeParts): Promise<void> {
     const office = new OpenOffice(parts, this.#parts, { events: this.#events, streams: this.#streams })
@@ -169,6 +181,7 @@ export class Admin {
     await office.happenings.fill(office.history)
     office.happenings.add('ok', `Chat was started on ${this.#parts.pc}.`)
     await this.#listenSecure(parts.tls)
+    this.#pause = undefined
     this.#setup.becomeReady()
     void office.health.check()
   }

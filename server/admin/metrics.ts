@@ -17,13 +17,14 @@ export function createMetrics(version: string): Registry {
   return registry
 }
 
-/** Adds the series of an open office. */
+/** Adds the series of an open office, in place of those of one that was closed. */
 export function measureOffice(
   registry: Registry,
   office: OfficeParts,
   parts: { activity: Activity; health: Health },
 ): void {
   const gauge = (name: string, help: string, read: () => number): void => {
+    registry.removeSingleMetric(`lanthorn_${name}`)
     new Gauge({
       name: `lanthorn_${name}`,
       help,
@@ -45,6 +46,7 @@ export function measureOffice(
     () => (parts.activity.durations.percentile(0.99) ?? 0) / 1000,
   )
   let told = 0
+  registry.removeSingleMetric('lanthorn_messages_total')
   new Counter({
     name: 'lanthorn_messages_total',
     help: 'Messages delivered on this PC since its start.',

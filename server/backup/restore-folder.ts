@@ -1,0 +1,128 @@
+/** After all PCs were lost: makes the office anew in an empty data folder, with its own authority, so that apps trust it as before. */
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import type { Logger } from 'pino'
+import { addressOf, type Connection, connectionsOf } from '../db/address.ts'
+import { type Embedded, startEmbedded } from '../db/embedded.ts'
+import type { MigrationStep } from '../db/migrate.ts'
+import { migrationsIn } from '../db/tables.ts'
+import { endWork, openWork } from '../db/work.ts'
+import { type DataFolder, openDataFolder, RESTORING } from '../node.ts'
+import { BackupFault } from './fault.ts'
+import { checkFiles } from './files.ts'
+import { open, parseKey } from './keys.ts'
+import { loadBackup, refuseNewer } from './load.ts'
+import { aboutKeys, KEYS, type Progress } from './make.ts'
+import { type Manifest, readManifest } from './manifest.ts'
+import { layOfficeFiles, type OfficeFiles, parseOfficeFiles } from './office-files.ts'
+import { mustHaveRoom, roomForDatabase } from './room.ts'
+import { parseDatabaseUrl } from '../db/url.ts'
+
+/** What was restored. */
+export interface Restored {
+  readonly office: string
+  readonly domain: string
+  readonly people: number
+  readonly messages: number
+  readonly madeAt: string
+}
+
+/**
+ * Restores a backup into an empty data folder; `lanthorn run` starts the office then. Until everything is done the folder holds no office.
+ * @param options.backup the folder of one backup
+ * @param options.dataDir made when missing; must hold no office
+ * @param options.recoveryKey as it stands on the recovery sheet
+ * @param options.url an empty outside database; undefined: the built-in one
+ * @throws BackupFault, DataFolderFault, EmbeddedFault, DatabaseUrlFault, DatabaseAway: each with one sentence; nothing of the office is
+ * there then
+ */
+export async function restoreIntoFolder(options: {
+  backup: string
+  dataDir: string
+  recoveryKey: string
+  url: string | undefined
+  steps: readonly MigrationStep[]
+  log: Logger
+  progress: Progress
+}): Promise<Restored> {
+  const { backup, dataDir, progress, url } = options
+  progress.tell(0, 'Checking the backup.')
+  const manifest = await readManifest(backup)
+  refuseNewer(manifest, options.steps)
+  await checkFiles(backup, manifest, progress)
+  const files = await openKeys(backup, manifest, options.recoveryKey)
+  await using folder = await openDataFolder(dataDir, { toRestore: true })
+  await mustHaveRoom(folder.dir, undefined, roomForDatabase(url === undefined ? manifest.databaseBytes : 0))
+  await clearInterrupted(folder)
+  await writeFile(folder.file(RESTORING), `${path.resolve(backup)}\n`, { mode: 0o600 })
+  await loadInto(folder, manifest, options)
+  const state = await layOfficeFiles(folder, files)
+  if (url !== undefined) await folder.saveSecrets({ 'database-url': url })
+  // From here on the folder holds the office.
+  await folder.become({ ...state, office: manifest.office, domain: manifest.domain })
+  await rm(folder.file(RESTORING))
+  progress.tell(1, 'Done.')
+  const { office, domain, people, messages, madeAt } = manifest
+  return { office, domain, people, messages, madeAt }
+}
+
+async function openKeys(backup: string, manifest: Manifest, recoveryKey: string): Promise<OfficeFiles> {
+  const sealed = await readFile(path.join(backup, KEYS), 'utf8')
+  return parseOfficeFiles(await open(sealed, parseKey(recoveryKey), aboutKeys(manifest.domain)))
+}
+
+/** A restore that was cut short is done from the beginning. */
+async function clearInterrupted(folder: DataFolder): Promise<void> {
+  try {
+    await readFile(folder.file(RESTORING))
+  } catch {
+    return // none was
+  }
+  for (const name of ['database', 'database.json', 'certificates']) {
+    await rm(folder.file(name), { recursive: true, force: true })
+  }
+}
+
+async function loadInto(
+  folder: DataFolder,
+  manifest: Manifest,
+  options: Parameters<typeof restoreIntoFolder>[0],
+): Promise<void> {
+  const { url, log, progress, backup, steps } = options
+  const target = url === undefined ? { kind: 'embedded' as const } : parseDatabaseUrl(url)
+  if (target.kind === 'server') {
+    const [connection] = connectionsOf(target.address)
+    if (!connection) throw new BackupFault('This URL names no server.')
+    await load(connection)
+    return
+  }
+  progress.tell(0.05, 'Making the database.')
+  let embedded: Embedded | undefined
+  try {
+    embedded = await startEmbedded({ dataDir: folder.dir, log, signal: progress.signal })
+    await load(embedded.connection)
+  } finally {
+    await embedded?.close()
+  }
+
+  async function load(connection: Connection): Promise<void> {
+    await refuseOccupied(connection)
+    const part: Progress = { ...progress, tell: (share, sentence) => progress.tell(0.1 + 0.9 * share, sentence) }
+    await loadBackup({ folder: backup, manifest, connection, steps, log, progress: part })
+  }
+}
+
+/**
+ * A database that holds an office is never restored into.
+ * @throws BackupFault
+ */
+export async function refuseOccupied(connection: Connection): Promise<void> {
+  const client = await openWork(connection)
+  try {
+    if ((await migrationsIn(client)).length === 0) return
+  } finally {
+    await endWork(client)
+  }
+  const { database } = addressOf(connection)
+  throw new BackupFault(`The database ${database} holds an office already: make an empty one and name that.`)
+}
