@@ -1,88 +1,238 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Connection, placeOf } from './address.ts'
-import { DatabaseUrlFault, parseDatabaseUrl, printDatabaseUrl } from './url.ts'
+import { databaseAddresses } from '../../test/support/addresses.ts'
+import { addressOf, type DatabaseAddress } from './address.ts'
+import {
+  DatabaseUrlFault,
+  hideSecret,
+  parseDatabaseUrl,
+  printDatabaseUrl,
+  type Spelling,
+  spellingsOf,
+  URL_LENGTH_MAX,
+} from './url.ts'
 
-function sentenceOf(text: string): string {
+const seed = 20261122
+
+function faultOf(text: string): DatabaseUrlFault | undefined {
   try {
     parseDatabaseUrl(text)
+    return undefined
   } catch (error) {
-    if (error instanceof DatabaseUrlFault) return error.message
+    if (error instanceof DatabaseUrlFault) return error
     throw error
   }
-  return 'no fault'
+}
+
+function read(text: string): { address: DatabaseAddress; spelling: Spelling } {
+  const target = parseDatabaseUrl(text)
+  if (target.kind !== 'server') throw new Error('not a server')
+  return { address: target.address, spelling: target.spelling }
+}
+
+const pair: DatabaseAddress = {
+  hosts: [
+    { host: 'db1', port: 5432 },
+    { host: 'db2', port: 5433 },
+  ],
+  user: 'me',
+  password: 'p@ss; "w"',
+  database: 'chat',
+  tls: 'require',
+  targetSessionAttrs: 'primary',
 }
 
 describe('a database URL', () => {
-  test('is the word embedded or a URL of one host', () => {
-    expect(parseDatabaseUrl(' embedded ')).toEqual({ kind: 'embedded' })
-    expect(parseDatabaseUrl('postgresql://me:p%40ss%2Fword@db.office.test:6543/chat?sslmode=verify-full')).toEqual({
-      kind: 'server',
-      connection: {
-        host: 'db.office.test',
-        port: 6543,
-        user: 'me',
-        password: 'p@ss/word',
-        database: 'chat',
-        tls: 'verify-full',
-      },
-    })
+  test('is the word embedded', () => {
+    expect(parseDatabaseUrl(' embedded\n')).toEqual({ kind: 'embedded' })
   })
 
-  test('has the defaults of libpq: port 5432, the user’s name as database, TLS where there is some', () => {
-    expect(parseDatabaseUrl('postgres://me@[::1]')).toEqual({
-      kind: 'server',
-      connection: { host: '::1', port: 5432, user: 'me', password: '', database: 'me', tls: 'prefer' },
-    })
+  test.each<[Spelling, string]>([
+    ['libpq', 'postgresql://me:p%40ss;%20%22w%22@db1,db2:5433/chat?target_session_attrs=primary&sslmode=require'],
+    [
+      'jdbc',
+      'jdbc:postgresql://db1,db2:5433/chat?user=me&password=p%40ss;+%22w%22&targetServerType=primary&sslmode=require',
+    ],
+    [
+      'npgsql',
+      'Host=db1,db2:5433;Username=me;Password=\'p@ss; "w"\';Database=chat;Target Session Attributes=Primary;SSL Mode=Require',
+    ],
+    [
+      'keywords',
+      'host=db1,db2 port=,5433 user=me password=\'p@ss; "w"\' dbname=chat target_session_attrs=primary sslmode=require',
+    ],
+  ])('is read in the spelling of %s', (spelling, text) => {
+    expect(read(text)).toEqual({ address: pair, spelling })
+    expect(read(`\n  ${text}  \n`)).toEqual({ address: pair, spelling })
   })
 
-  test('may name a folder with a Unix socket', () => {
-    expect(parseDatabaseUrl('postgresql://me@localhost/chat?host=/run/postgresql')).toMatchObject({
-      connection: { host: '/run/postgresql', port: 5432, tls: 'disable' },
+  test('is printed in all four spellings', () => {
+    expect(spellingsOf(pair)).toEqual({
+      libpq: 'postgresql://me:p%40ss%3B%20%22w%22@db1:5432,db2:5433/chat?target_session_attrs=primary&sslmode=require',
+      jdbc: 'jdbc:postgresql://db1:5432,db2:5433/chat?user=me&password=p%40ss%3B%20%22w%22&targetServerType=primary&sslmode=require',
+      npgsql:
+        'Host=db1:5432,db2:5433;Username=me;Password=\'p@ss; "w"\';Database=chat;Target Session Attributes=primary;SSL Mode=Require',
+      keywords:
+        'host=db1,db2 port=5432,5433 user=me password=\'p@ss; "w"\' dbname=chat target_session_attrs=primary sslmode=require',
     })
+    expect(printDatabaseUrl(pair)).toBe(spellingsOf(pair).libpq)
+  })
+
+  test('of one connection is printed like any other', () => {
+    const connection = { host: '/run/my sockets', port: 5432, user: 'me', password: '', database: 'chat' } as const
+    expect(printDatabaseUrl(addressOf({ ...connection, tls: 'disable' }))).toBe(
+      'postgresql://me@%2Frun%2Fmy%20sockets:5432/chat?sslmode=disable',
+    )
   })
 
   test.each([
     ['', /is empty: write "embedded" or a URL/],
-    ['mysql://me@db/chat', /begins with postgresql:\/\//],
-    ['jdbc:postgresql://db/chat', /without "jdbc:"/],
     ['db.office.test', /begins with postgresql:\/\//],
-    ['postgresql://me@db1,db2/chat', /more than one host/],
-    ['postgresql://me@db:99999/chat', /cannot be read: check the host, the port/],
-    ['postgresql://me@db:0/chat', /a port is a number from 1 to 65535/],
-    ['postgresql://me:p%zz@db/chat', /password in the database URL has a %/],
-    ['postgresql://db/chat', /names no user/],
-    ['postgresql://me@/chat', /names no host|cannot be read/],
-    ['postgresql://me@db/chat?sslmode=yes', /sslmode=yes; known are disable/],
-    ['postgresql://me@db/chat?target_session_attrs=any', /"target_session_attrs", which is not known here/],
-  ])('%s is refused with a sentence', (text, sentence) => {
-    expect(sentenceOf(text)).toMatch(sentence)
+    ['mysql://me@db/chat', /begins with postgresql:\/\//],
+    ['mysql://me@db/chat?a=b', /begins with postgresql:\/\//],
+    ['jdbc:mysql://db/chat', /JDBC but not for PostgreSQL/],
+    [`postgresql://me@db/${'x'.repeat(URL_LENGTH_MAX)}`, /longer than 4000 characters/],
+    ['postgresql://me@db/a\0', /at character 21 that is no character/],
+    ['postgresql://me@db/\ud800', /at character 20 that is no character/],
+  ])('is refused with a sentence: %s', (text, sentence) => {
+    expect(faultOf(text)?.message).toMatch(sentence)
   })
 
-  test('never shows its password in a sentence or a place', () => {
-    expect(sentenceOf('postgresql://me:hidden@db:x/chat')).not.toContain('hidden')
-    const target = parseDatabaseUrl('postgresql://me:hidden@db/chat')
-    if (target.kind !== 'server') throw new Error('not a server')
-    expect(placeOf(target.connection)).toBe('db:5432')
-    expect(placeOf({ ...target.connection, host: '::1' })).toBe('[::1]:5432')
-    expect(placeOf({ ...target.connection, host: '/run/postgresql' })).toBe('/run/postgresql (socket)')
-  })
-
-  test('is read back as it was printed, whatever stands in it', () => {
-    const word = fc.string({ minLength: 1, maxLength: 20, unit: 'grapheme' }).filter(text => text.isWellFormed())
-    const connections: fc.Arbitrary<Connection> = fc.record({
-      host: fc.constantFrom('db.office.test', '10.0.0.1', '::1', '/run/my sockets'),
-      port: fc.integer({ min: 1, max: 65_535 }),
-      user: word,
-      password: word,
-      database: word.filter(text => text !== '.' && text !== '..'),
-      tls: fc.constantFrom('disable', 'prefer', 'require', 'verify-full'),
+  test('that is wrong points at the character in the text as it was given', () => {
+    expect(faultOf('  postgresql://me@db1,db2:70000/chat')).toMatchObject({ at: 26 })
+    expect(faultOf('postgresql://me@db/chat?sslmod=require')).toMatchObject({
+      at: 24,
+      message: 'The database URL has a parameter at character 25 that is not known; did you mean "sslmode"?',
     })
+  })
+})
+
+describe('round trips', () => {
+  test('libpq’s spellings say everything: what was printed is read back as it was', () => {
     fc.assert(
-      fc.property(connections, connection => {
-        expect(parseDatabaseUrl(printDatabaseUrl(connection))).toEqual({ kind: 'server', connection })
+      fc.property(databaseAddresses(), address => {
+        expect(read(spellingsOf(address).libpq)).toEqual({ address, spelling: 'libpq' })
+        expect(read(spellingsOf(address).keywords)).toEqual({ address, spelling: 'keywords' })
       }),
-      { seed: 20261122 },
+      { seed, numRuns: 500 },
+    )
+  })
+
+  test('Npgsql says everything but hostaddr', () => {
+    fc.assert(
+      fc.property(databaseAddresses(), address => {
+        const expected = withoutAddresses(address)
+        fc.pre(expected !== undefined)
+        expect(read(spellingsOf(address).npgsql)).toEqual({ address: expected, spelling: 'npgsql' })
+      }),
+      { seed, numRuns: 500 },
+    )
+  })
+
+  test('JDBC says everything but hostaddr and the fine points of the role; a socket among several hosts is a sentence', () => {
+    fc.assert(
+      fc.property(databaseAddresses(), address => {
+        const text = spellingsOf(address).jdbc
+        if (address.hosts.length > 1 && address.hosts.some(({ host }) => host.startsWith('/'))) {
+          expect(text).toBe('JDBC cannot name a Unix socket among several hosts.')
+          expect(faultOf(text)).toBeDefined()
+          return
+        }
+        const plain = withoutAddresses(address)
+        fc.pre(plain !== undefined)
+        const roles = { 'read-write': 'primary', 'read-only': 'standby' } as const
+        const role = plain?.targetSessionAttrs
+        const expected =
+          role === 'read-write' || role === 'read-only' ? { ...plain, targetSessionAttrs: roles[role] } : plain
+        expect(read(text)).toEqual({ address: expected, spelling: 'jdbc' })
+      }),
+      { seed, numRuns: 500 },
+    )
+  })
+})
+
+/** What is left of an address in a spelling without hostaddr; undefined when two hosts would become the same. */
+function withoutAddresses(address: DatabaseAddress): DatabaseAddress | undefined {
+  const hosts = address.hosts.map(({ host, port, address: at }) => ({
+    host: at === undefined || address.tls === 'verify-full' ? host : at,
+    port,
+  }))
+  const isUnique = new Set(hosts.map(({ host, port }) => `${host} ${port}`)).size === hosts.length
+  return isUnique ? { ...address, hosts } : undefined
+}
+
+describe('a password', () => {
+  test('is hidden when a URL is shown, in the spelling in which it was written', () => {
+    expect(hideSecret('embedded')).toBe('embedded')
+    expect(hideSecret(pair)).toBe(
+      'postgresql://me:••••@db1:5432,db2:5433/chat?target_session_attrs=primary&sslmode=require',
+    )
+    expect(hideSecret('Host=db;Username=me;Password=secret')).toBe(
+      'Host=db;Port=5432;Username=me;Password=••••;Database=me;SSL Mode=Prefer',
+    )
+    expect(hideSecret('postgresql://me@db/chat')).toBe('postgresql://me@db:5432/chat?sslmode=prefer')
+    expect(hideSecret('postgresql://me:se/cret@db/chat')).toBe('••••')
+  })
+
+  // The passwords are Greek, everything else is not: a single Greek letter in a message is a part of the password.
+  const greek = /\p{Script=Greek}/u
+  const password = fc
+    .array(fc.constantFrom(...'αβγδεζηθλμπσφψω@@::///??##&&==;;,,%%\'"\\ []+'), { minLength: 4, maxLength: 14 })
+    .map(list => list.join(''))
+    .filter(text => greek.test(text))
+  const templates: ((password: string) => string)[] = [
+    secret => `postgresql://me:${secret}@db1:5432,db2/chat?sslmode=prefer`,
+    secret => `postgresql://me:${encodeURIComponent(secret)}@db1:x,db2/chat?sslmode=prefer`,
+    secret => `postgresql://db1/chat?user=me&password=${secret}&sslmode=require`,
+    secret => `jdbc:postgresql://db1,db2:5432/chat?user=me&password=${secret}&sslmode=prefer`,
+    secret => `jdbc:postgresql://me:${secret}@db1/chat?user=me`,
+    secret => `Host=db1;Port=5432;Username=me;Password=${secret};Database=chat`,
+    secret => `Password=${secret};Host=db1,db2;Username=me`,
+    secret => `host=db1,db2 user=me password=${secret} dbname=chat`,
+    secret => `host=db1,db2 user=me password='${secret}' sslmode=require`,
+    secret => secret,
+  ]
+
+  test('stands in no fault, however it was written and whatever was damaged', () => {
+    const damaged = fc
+      .record({
+        secret: password,
+        template: fc.constantFrom(...templates),
+        cut: fc.option(fc.nat(120), { nil: undefined }),
+        at: fc.nat(120),
+        put: fc.constantFrom('', '', '@', ':', '/', '?', '&', '=', ';', "'", '"', '%', ' ', ','),
+        drop: fc.constantFrom(0, 0, 1),
+      })
+      .map(({ secret, template, cut, at, put, drop }) => {
+        const text = template(secret)
+        return (text.slice(0, at) + put + text.slice(at + drop)).slice(0, cut)
+      })
+    let faults = 0
+    fc.assert(
+      fc.property(damaged, text => {
+        const fault = faultOf(text)
+        if (!fault) return
+        faults++
+        expect(fault.message).not.toMatch(greek)
+        expect(fault.at ?? 0).toBeLessThanOrEqual(text.length)
+        expect(hideSecret(text)).toBe('••••')
+      }),
+      { seed, numRuns: 5_000 },
+    )
+    expect(faults).toBeGreaterThan(1_000)
+  })
+
+  test('that was written as it must be stands in nothing that is shown', () => {
+    const word = password.map(text => text.trim()).filter(text => greek.test(text))
+    fc.assert(
+      fc.property(word, secret => {
+        for (const text of Object.values(spellingsOf({ ...pair, password: secret }))) {
+          const shown = hideSecret(text)
+          expect(shown).toContain('••••')
+          expect(decodeURIComponent(shown)).not.toMatch(greek)
+        }
+      }),
+      { seed, numRuns: 300 },
     )
   })
 })

@@ -42,14 +42,15 @@ const printers: Record<Spelling, (address: DatabaseAddress, options?: PrintOptio
 export function parseDatabaseUrl(text: string): DatabaseTarget {
   const trimmed = text.trim()
   if (trimmed === 'embedded') return { kind: 'embedded' }
-  if (trimmed === '') throw new DatabaseUrlFault(`The database URL is empty: write "embedded" or a URL, ${example}.`)
+  if (trimmed === '')
+    throw new DatabaseUrlFault(`The database URL is empty: write "embedded" or a URL, for example ${example}.`)
   if (text.length > URL_LENGTH_MAX) {
     throw new DatabaseUrlFault(`The database URL is longer than ${URL_LENGTH_MAX} characters: that is never right.`)
   }
   refuseStrangeCharacters(text)
   const spelling = spellingOf(trimmed)
   if (!spelling) {
-    throw new DatabaseUrlFault(`A database URL begins with postgresql://, ${example}; or write "embedded".`)
+    throw new DatabaseUrlFault(`A database URL begins with postgresql://, for example ${example}; or write "embedded".`)
   }
   const start = text.length - text.trimStart().length
   return { kind: 'server', address: readers[spelling](text, start, start + trimmed.length), spelling }

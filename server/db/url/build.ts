@@ -9,7 +9,7 @@ import {
   type TlsMode,
 } from '../address.ts'
 import type { Draft, Item, Setting } from './draft.ts'
-import { atCharacter, DatabaseUrlFault, example } from './fault.ts'
+import { atCharacter, DatabaseUrlFault } from './fault.ts'
 
 const portDefault = 5432
 const connectTimeoutMaxS = 600
@@ -27,7 +27,7 @@ export function buildAddress(draft: Draft): DatabaseAddress {
   const { settings } = draft
   const hosts = hostsOf(draft)
   const user = settings.get('user')?.text
-  if (user === undefined) throw new DatabaseUrlFault(`The database URL names no user, ${example}.`)
+  if (user === undefined) throw new DatabaseUrlFault(`The database URL names no user, for example ${draft.example}.`)
   const channelBinding = oneOf(settings, 'channel_binding', bindings)
   const targetSessionAttrs = oneOf(settings, 'target_session_attrs', sessionAttrs)
   const loadBalanceHosts = oneOf(settings, 'load_balance_hosts', balances)
@@ -83,7 +83,7 @@ function tlsOf(
 function hostsOf(draft: Draft): HostPort[] {
   const { hosts, ports, addresses } = draft
   const count = Math.max(hosts.length, addresses.length)
-  if (count === 0) throw new DatabaseUrlFault(`The database URL names no host, ${example}.`)
+  if (count === 0) throw new DatabaseUrlFault(`The database URL names no host, for example ${draft.example}.`)
   const tooMany = (hosts.length > 0 ? hosts : addresses)[HOSTS_MAX]
   if (tooMany) {
     throw new DatabaseUrlFault(

@@ -31,11 +31,13 @@ export interface Draft {
   readonly settings: Map<Setting, Item>
   /** A sentence for who wrote a host or a port wrong: how they are written in this spelling. */
   readonly advice: string
+  /** A whole one in this spelling, for who left something out. */
+  readonly example: string
 }
 
 /** A draft in which nothing was said yet. */
-export function newDraft(advice: string): Draft {
-  return { hosts: [], ports: [], addresses: [], settings: new Map(), advice }
+export function newDraft(advice: string, example: string): Draft {
+  return { hosts: [], ports: [], addresses: [], settings: new Map(), advice, example }
 }
 
 /** Takes a setting into the draft; hosts, ports and addresses come as lists. */

@@ -1,8 +1,7 @@
 /** What is wrong with a database URL, for the person who wrote it. */
 
-/** How one looks, for the end of sentences. */
-export const example =
-  'for example postgresql://lanthorn:secret@db1.office.example:5432,db2.office.example:5432/lanthorn'
+/** How one looks. */
+export const example = 'postgresql://lanthorn:secret@db1.office.example:5432,db2.office.example:5432/lanthorn'
 
 /**
  * A database URL that cannot be used; the message is one sentence for the person who wrote it. It never repeats anything that was

@@ -1,7 +1,7 @@
 /**
  * JDBC URLs of pgjdbc: jdbc:postgresql://host1:port1,host2:port2/database?user=…&password=….
  * What JDBC has no word for is printed as the nearest that it has: `read-write` as targetServerType=primary (pgjdbc asks whether the
- * server can be written to), `read-only` as secondary; hostaddr is left out (Java looks names up by itself). One Unix socket is printed
+ * server can be written to), `read-only` as secondary; hostaddr as the host, or not at all where the certificate's name is checked. One Unix socket is printed
  * the way pgjdbc documents it, with the junixsocket library; several hosts with a socket among them are a sentence that says so.
  */
 import type { DatabaseAddress, SessionAttrs } from '../address.ts'
@@ -10,7 +10,7 @@ import { cutAt, type Draft, type Item, isList, newDraft, type Setting, say } fro
 import { atCharacter, DatabaseUrlFault } from './fault.ts'
 import { jdbcWords } from './jdbc-words.ts'
 import { decodePercent, encodePercent } from './percent.ts'
-import { furtherWords, hidden, type PrintOptions, withPort } from './printed.ts'
+import { furtherWords, hidden, type PrintOptions, reachedAt, withPort } from './printed.ts'
 
 const advice =
   'In a JDBC URL user and password stand at the end (?user=…&password=…), and an IPv6 address stands in [ ].'
@@ -48,7 +48,7 @@ export function readJdbc(text: string, start: number, end: number): DatabaseAddr
   if (!head) {
     throw new DatabaseUrlFault(`The database URL is of JDBC but not for PostgreSQL: it begins like ${example}.`, start)
   }
-  const draft = newDraft(advice)
+  const draft = newDraft(advice, example)
   const question = text.indexOf('?', start)
   const stop = question < 0 || question > end ? end : question
   readPlace(text.slice(0, stop), start + head[0].length, draft)
@@ -164,7 +164,7 @@ export function printJdbc(address: DatabaseAddress, { isHidden = false }: PrintO
   const { hosts, user, password, database } = address
   const socket = hosts.find(({ host }) => host.startsWith('/'))
   if (socket && hosts.length > 1) return 'JDBC cannot name a Unix socket among several hosts.'
-  const list = socket ? 'localhost' : hosts.map(({ host, port }) => withPort(host, port)).join(',')
+  const list = socket ? 'localhost' : hosts.map(host => withPort(reachedAt(host, address.tls), host.port)).join(',')
   const words = [['user', user], ...(password === '' ? [] : [['password', password]])]
   if (socket) {
     words.push(['socketFactory', socketFactory], ['socketFactoryArg', `${socket.host}/.s.PGSQL.${socket.port}`])

@@ -7,6 +7,7 @@ import { libpqWords } from './libpq-words.ts'
 import { addressList, furtherWords, hidden, type PrintOptions } from './printed.ts'
 
 const advice = "Hosts are written as host=db1,db2 and their ports as port=5432,5432; a value with spaces stands in '…'."
+const example = 'host=db1,db2 port=5432 user=lanthorn password=secret dbname=lanthorn'
 
 /** One name=value and where it stands. */
 interface Pair {
@@ -21,7 +22,7 @@ interface Pair {
  * @throws DatabaseUrlFault
  */
 export function readKeywords(text: string, start: number, end: number): DatabaseAddress {
-  const draft = newDraft(advice)
+  const draft = newDraft(advice, example)
   for (const { name, at, value, valueAt } of pairsOf(text, start, end)) {
     const setting = libpqWords.meaningOf(name, value, at)
     if (setting === undefined) continue

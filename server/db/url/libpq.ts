@@ -2,7 +2,7 @@
 import type { DatabaseAddress } from '../address.ts'
 import { buildAddress } from './build.ts'
 import { cutAt, type Draft, type Item, isList, newDraft, say } from './draft.ts'
-import { atCharacter, DatabaseUrlFault } from './fault.ts'
+import { atCharacter, DatabaseUrlFault, example } from './fault.ts'
 import { libpqWords } from './libpq-words.ts'
 import { decodePercent, encodePercent } from './percent.ts'
 import { addressList, furtherWords, hidden, type PrintOptions, withPort } from './printed.ts'
@@ -15,10 +15,11 @@ const advice = 'Write @ : / ? # % and , in a password as %40 %3A %2F %3F %23 %25
  * @throws DatabaseUrlFault
  */
 export function readLibpq(text: string, start: number, end: number): DatabaseAddress {
-  const draft = newDraft(advice)
+  const draft = newDraft(advice, example)
   const uri = text.slice(0, end)
   let at = uri.indexOf('//', start) + 2
   refuseSpaces(uri, at)
+  refuseStraySigns(uri, at)
   at = readUser(uri, at, draft)
   at = readHosts(uri, at, draft)
   if (uri[at] === '/') {
@@ -29,9 +30,6 @@ export function readLibpq(text: string, start: number, end: number): DatabaseAdd
     at = stop
   }
   if (uri[at] === '?') readParameters({ text: uri.slice(at + 1), at: at + 1 }, draft)
-  if (!draft.settings.has('user') && /[@]/.test(uri.slice(at))) {
-    throw new DatabaseUrlFault(`The database URL names no user before its hosts. ${advice}`)
-  }
   return buildAddress(draft)
 }
 
@@ -42,6 +40,21 @@ function refuseSpaces(uri: string, from: number): void {
   throw new DatabaseUrlFault(
     `The database URL has a space or a line break ${atCharacter(at)}: take it away, or write it as %20 if it belongs there.`,
     at,
+  )
+}
+
+/**
+ * libpq would take what stands behind the first @ for the hosts, and what stands behind a slash for the database. With a second @, or one
+ * behind a slash, that is not what was meant: a part of the password would become the name of a host.
+ */
+function refuseStraySigns(uri: string, start: number): void {
+  const wrong = start + uri.slice(start).search(/[@/]/)
+  const question = uri.indexOf('?', wrong)
+  const last = uri.slice(0, question < 0 ? uri.length : question).lastIndexOf('@')
+  if (wrong < start || last <= wrong) return
+  throw new DatabaseUrlFault(
+    `The password in the database URL has an @ or a / ${atCharacter(wrong)} that must be written as a code. ${advice}`,
+    wrong,
   )
 }
 

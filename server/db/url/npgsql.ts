@@ -1,16 +1,17 @@
 /**
  * Connection strings of Npgsql: Host=db1:5432,db2:5432;Username=me;Password="a;b";Database=chat, quoted by the rules of ADO.NET
- * (its class DbConnectionStringBuilder). hostaddr has no word there and is left out when printed.
+ * (its class DbConnectionStringBuilder). hostaddr has no word there: it is printed as the host, or not at all where the certificate's name is checked.
  */
 import type { DatabaseAddress, SessionAttrs } from '../address.ts'
 import { buildAddress, unknownValue } from './build.ts'
 import { cutAt, type Item, newDraft, type Setting, say } from './draft.ts'
 import { atCharacter, DatabaseUrlFault } from './fault.ts'
 import { npgsqlWords } from './npgsql-words.ts'
-import { furtherWords, hidden, type PrintOptions, withPort } from './printed.ts'
+import { furtherWords, hidden, type PrintOptions, reachedAt, withPort } from './printed.ts'
 
 const advice =
   'Hosts are written as Host=db1:5432,db2:5432, an IPv6 address in [ ], and a value with ; or quotes in "…".'
+const example = 'Host=db1:5432,db2:5432;Username=lanthorn;Password=secret;Database=lanthorn'
 
 const tlsModes = ['Disable', 'Allow', 'Prefer', 'Require', 'VerifyCA', 'VerifyFull']
 const bindings = ['Disable', 'Prefer', 'Require']
@@ -40,7 +41,7 @@ const sessionAttrs: Record<string, SessionAttrs> = {
  * @throws DatabaseUrlFault
  */
 export function readNpgsql(text: string, start: number, end: number): DatabaseAddress {
-  const draft = newDraft(advice)
+  const draft = newDraft(advice, example)
   let hosts: { host: Item; port: Item }[] = []
   for (const { name, value } of pairsOf(text, start, end)) {
     const setting = npgsqlWords.meaningOf(name.text, value.text, name.at)
@@ -170,10 +171,10 @@ export function printNpgsql(address: DatabaseAddress, { isHidden = false }: Prin
   const words: [string, string][] =
     first && hosts.length === 1
       ? [
-          ['Host', first.host],
+          ['Host', reachedAt(first, address.tls)],
           ['Port', String(first.port)],
         ]
-      : [['Host', hosts.map(({ host, port }) => withPort(host, port)).join(',')]]
+      : [['Host', hosts.map(host => withPort(reachedAt(host, address.tls), host.port)).join(',')]]
   words.push(['Username', user])
   if (password !== '') words.push(['Password', isHidden ? hidden : password])
   words.push(['Database', database])

@@ -1,5 +1,5 @@
 /** What every spelling prints of an address. */
-import type { DatabaseAddress } from '../address.ts'
+import type { DatabaseAddress, HostPort, TlsMode } from '../address.ts'
 
 /** What stands where a password is not shown. */
 export const hidden = '••••'
@@ -33,6 +33,14 @@ function authorityOf({ tls, authorityFile }: DatabaseAddress): string | undefine
 /** A host with its port as URLs and lists write it: an IPv6 address in brackets. */
 export function withPort(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}
+
+/**
+ * The host for a spelling that has no word for hostaddr: the address itself, because the connection goes there, unless the name is
+ * needed for the certificate.
+ */
+export function reachedAt({ host, address }: HostPort, tls: TlsMode): string {
+  return address === undefined || tls === 'verify-full' ? host : address
 }
 
 /** hostaddr for all hosts, with nothing where a host has none; undefined when no host has one. */
