@@ -62,4 +62,6 @@ export interface Inspection {
   readonly findings: Finding[]
   /** Absent when the URL could not be read. */
   readonly spellings?: Spellings
+  /** The URL could not be read from here on: offset in the text as it was given. */
+  readonly at?: number
 }

@@ -51,6 +51,9 @@ export const DatabaseInspection = Type.Object(
         { additionalProperties: false, description: 'The same in four spellings, with the password.' },
       ),
     ),
+    at: Type.Optional(
+      Type.Integer({ minimum: 0, description: 'The URL could not be read from here on: offset in the text as given.' }),
+    ),
   },
   { additionalProperties: false },
 )
