@@ -1,4 +1,4 @@
-import type { Database } from '../db/pool.ts'
+import type { Database, Queryable } from '../db/pool.ts'
 import { earliestIdAt } from '../xmpp/id.ts'
 import { parseJid } from '../xmpp/jid.ts'
 import { Stanza } from '../xmpp/stanza.ts'
@@ -29,30 +29,55 @@ export const archiveMigrations: readonly string[] = [
    CREATE INDEX archive_pending ON archive (receiver, id) WHERE pending;`,
 ]
 
+/** Rows as they are written: one list per column of the table, all of the same length. */
+export type Columns = readonly [
+  id: readonly string[],
+  sender: readonly (string | null)[],
+  receiver: readonly (string | null)[],
+  fromJid: readonly string[],
+  toJid: readonly string[],
+  stanza: readonly string[],
+  inSender: readonly boolean[],
+  inReceiver: readonly boolean[],
+  pending: readonly boolean[],
+  inStream: readonly (string | null)[],
+  inCount: readonly (number | null)[],
+  outStream: readonly (string | null)[],
+  outCount: readonly (number | null)[],
+]
+
+/** To which stream a row was given, and its count there. */
+export interface Given {
+  readonly id: string
+  readonly stream: string | undefined
+  readonly count: number | undefined
+}
+
+/** What one statement writes: new rows, ids of rows that wait no more, and what was given to whom. No id stands in both of the latter. */
+export interface ArchiveWrite {
+  readonly rows: Columns
+  readonly taken: readonly string[]
+  readonly given: readonly Given[]
+}
+
 /**
- * Writes a group of rows, marks others as taken, and notes of others to which stream they were given and its count there: one statement, one
- * commit. Safe to repeat. No row may stand in both `taken` and `given`.
+ * Writes rows, marks others as taken, and notes of others to which stream they were given: one statement, one commit. Safe to repeat:
+ * a row that is there stays as it is.
  * @throws DatabaseAway, DatabaseFault
  */
-export async function insertRows(
-  db: Database,
-  rows: readonly KeptRow[],
-  taken: readonly KeptRow[],
-  given: readonly KeptRow[] = [],
-): Promise<void> {
-  const values: unknown[] = rows.length > 0 ? columns(rows) : []
+export async function writeArchive(db: Queryable, { rows, taken, given }: ArchiveWrite): Promise<void> {
+  const hasRows = rows[0].length > 0
+  const values: unknown[] = hasRows ? [...rows] : []
   const next = (value: unknown): string => `$${values.push(value)}`
   const changes: string[] = []
   if (taken.length > 0) {
-    changes.push(
-      `taken AS (UPDATE archive SET pending = false WHERE id = ANY(${next(ids(taken))}::uuid[]) AND pending)`,
-    )
+    changes.push(`taken AS (UPDATE archive SET pending = false WHERE id = ANY(${next(taken)}::uuid[]) AND pending)`)
   }
   if (given.length > 0) {
     changes.push(`given AS (
        UPDATE archive SET out_stream = sent.stream, out_count = sent.count
-       FROM unnest(${next(ids(given))}::uuid[], ${next(given.map(row => row.outStream))}::text[],
-                   ${next(given.map(row => row.outCount))}::bigint[]) AS sent (id, stream, count)
+       FROM unnest(${next(given.map(row => row.id))}::uuid[], ${next(given.map(row => row.stream))}::text[],
+                   ${next(given.map(row => row.count))}::bigint[]) AS sent (id, stream, count)
        WHERE archive.id = sent.id AND pending)`)
   }
   const insert = `INSERT INTO archive (id, sender, receiver, from_jid, to_jid, stanza, in_sender, in_receiver, pending,
@@ -61,14 +86,14 @@ export async function insertRows(
                           $8::boolean[], $9::boolean[], $10::text[], $11::bigint[], $12::text[], $13::bigint[])
      ON CONFLICT (id) DO NOTHING`
   const all = changes.length > 0 ? `WITH ${changes.join(', ')} ` : ''
-  await db.exec(all + (rows.length > 0 ? insert : 'SELECT 1'), values)
+  // Who calls repeats it, in the order of the rows, as soon as the database is back: the pool need not wait for that.
+  await db.exec(all + (hasRows ? insert : 'SELECT 1'), values, { waitMs: 0 })
 }
 
-const ids = (rows: readonly KeptRow[]): string[] => rows.map(row => row.id)
-
-function columns(rows: readonly KeptRow[]): unknown[][] {
+/** The rows as columns. */
+export function columnsOf(rows: readonly KeptRow[]): Columns {
   return [
-    ids(rows),
+    rows.map(row => row.id),
     rows.map(row => row.input.sender ?? null),
     rows.map(row => row.input.receiver ?? null),
     rows.map(row => row.input.from.full),
@@ -129,21 +154,28 @@ export async function countPending(db: Database, username: string, timeoutMs: nu
   return rows[0]?.count ?? 0
 }
 
-/** See ArchiveQueue.recover. */
+/**
+ * See ArchiveQueue.recover.
+ * @returns the count to answer, and the ids of the rows that wait no more
+ */
 export async function recoverStream(
   db: Database,
   options: { streamId: string; username: string; h: number },
-): Promise<number | undefined> {
-  await db.exec(
+): Promise<{ count: number | undefined; taken: string[] }> {
+  const taken = await db.query<{ id: string }>(
     `UPDATE archive SET pending = false
-     WHERE receiver = $1 AND pending AND out_stream = $2 AND out_count <= $3`,
+     WHERE receiver = $1 AND pending AND out_stream = $2 AND out_count <= $3 RETURNING id`,
     [options.username, options.streamId, options.h],
   )
   // The newest row of that stream has the highest count. Only what is young is looked at: an older stream is forgotten.
   const rows = await db.query<{ count: string | null }>(
     'SELECT in_count AS count FROM archive WHERE sender = $1 AND in_stream = $2 AND id >= $3 ORDER BY id DESC LIMIT 1',
     [options.username, options.streamId, earliestIdAt(Date.now() - STREAM_REMEMBERED_MS)],
+    { repeat: true },
   )
   const count = rows[0]?.count
-  return count === undefined || count === null ? undefined : Number(count)
+  return {
+    count: count === undefined || count === null ? undefined : Number(count),
+    taken: taken.map(({ id }) => id),
+  }
 }

@@ -115,6 +115,8 @@ describe('the archive queue', () => {
     let tries = 0
     const forgetful = {
       query: db.query.bind(db),
+      onState: db.onState.bind(db),
+      onMove: db.onMove.bind(db),
       exec: async (...call: Parameters<Database['exec']>) => {
         const count = await db.exec(...call)
         tries++

@@ -1,7 +1,9 @@
 import type { Logger } from 'pino'
 import { type Database, DatabaseFault } from '../db/pool.ts'
-import { archiveMigrations, insertRows, pendingRows, recoverStream } from './archive-table.ts'
+import { archiveMigrations, columnsOf, pendingRows, recoverStream, writeArchive } from './archive-table.ts'
 import { KeptRow, type RowCounter, type RowInput, type RowKeeper } from './kept-row.ts'
+import { type RecentLimits, RecentWrites } from './recent-writes.ts'
+import { isAboutTheRows, Rewrite } from './rewrite.ts'
 
 export interface QueueLimits {
   /** Bytes of stanzas that may wait for the database; at the limit senders get resource-constraint. */
@@ -10,16 +12,21 @@ export interface QueueLimits {
   readonly groupRows: number
   /** How long a group gathers, in milliseconds: an ack waits that long, delivery does not. */
   readonly gatherMs: number
+  /** As soon as so many wait, a group gathers no longer. */
+  readonly gatherRows: number
 }
 
-const defaultLimits: QueueLimits = { bytes: 64 * 2 ** 20, groupRows: 500, gatherMs: 4 }
+const defaultLimits: QueueLimits = { bytes: 64 * 2 ** 20, groupRows: 500, gatherMs: 4, gatherRows: 100 }
 
-/** Waits between tries while the database is away, in milliseconds. */
+/** Waits between tries while the database is away, in milliseconds; when it is said to be back, nobody waits. */
 const retryMs = [50, 100, 250, 500, 1_000]
+/** How often the log says that less than a minute is kept for a failover. */
+const CUT_NOTE_MS = 600_000
 
 /**
  * The archive is the queue: every message that must survive becomes a row; rows are committed in groups by one writer,
- * so their order is the order of `add`. While the database is away the queue waits and tries again for ever.
+ * so their order is the order of `add`. While the database is away the queue waits and tries again for ever. What was committed in the last
+ * minute stays in memory, and is written again when another server was promoted, which may have lost it.
  */
 export class ArchiveQueue implements RowKeeper {
   readonly #db: Database
@@ -34,6 +41,14 @@ export class ArchiveQueue implements RowKeeper {
   #writing: Promise<void> | undefined
   #isClosed = false
   #failures = 0
+  /** Ends the wait for the next try. */
+  #wake: (() => void) | undefined
+  /** How often another server was promoted. */
+  #promotions = 0
+  readonly #recent: RecentWrites
+  readonly #rewrite: Rewrite
+  #cutNotedAt = Number.NEGATIVE_INFINITY
+  readonly #unsubscribe: (() => void)[]
   /** Rows a session here may still acknowledge, and rows not committed yet. */
   readonly #live = new Map<string, KeptRow>()
   /** Ids taken while somebody reads pending rows. */
@@ -43,11 +58,24 @@ export class ArchiveQueue implements RowKeeper {
   /** Rows committed since the start, for metrics. */
   committed = 0
 
-  constructor(options: { db: Database; log: Logger; nextId: () => string; limits?: Partial<QueueLimits> }) {
-    this.#db = options.db
-    this.#log = options.log
+  constructor(options: {
+    db: Database
+    log: Logger
+    nextId: () => string
+    limits?: Partial<QueueLimits>
+    recent?: Partial<RecentLimits>
+  }) {
+    const { db, log } = options
+    this.#db = db
+    this.#log = log
     this.#nextId = options.nextId
     this.#limits = { ...defaultLimits, ...options.limits }
+    this.#recent = new RecentWrites(options.recent ? { limits: options.recent } : {})
+    this.#rewrite = new Rewrite({ db, log, recent: this.#recent })
+    this.#unsubscribe = [
+      db.onState(state => state === 'up' && this.#wake?.()),
+      ...(typeof db.onMove === 'function' ? [db.onMove(move => this.#moved(move.isNewTimeline))] : []),
+    ]
   }
 
   static readonly migrations: readonly string[] = archiveMigrations
@@ -60,6 +88,17 @@ export class ArchiveQueue implements RowKeeper {
   /** Rows that wait for the database. */
   get waitingRows(): number {
     return this.#waiting.length
+  }
+
+  /** Nothing waits to be written, no mark either. */
+  get isIdle(): boolean {
+    return this.#waiting.length === 0 && !this.#hasChanges && !this.#writing
+  }
+
+  /** What was committed lately and is kept for a failover: about so many bytes, of so many milliseconds; rows that went too early since the start. */
+  get kept(): { bytes: number; spanMs: number; cutRows: number } {
+    const { bytes, spanMs, cutRows } = this.#recent
+    return { bytes, spanMs, cutRows }
   }
 
   /**
@@ -104,14 +143,14 @@ export class ArchiveQueue implements RowKeeper {
   }
 
   /**
-   * Resolves when everything added before this call is committed, or after `waitMs`.
+   * Resolves when everything added before this call is committed, also what a failover may have lost, or after `waitMs`.
    * @returns whether it is
    */
   async flushed(waitMs = 5_000): Promise<boolean> {
     // A row leaves the line only when it is settled, so the last one in it is the last there is.
     const last = this.#waiting.at(-1)
     const end = Date.now() + waitMs
-    while (last && !last.isSettled) {
+    while ((last && !last.isSettled) || !this.#rewrite.isDone) {
       this.#flushNow()
       const left = end - Date.now()
       if (left <= 0 || !this.#writing) return false
@@ -154,25 +193,42 @@ export class ArchiveQueue implements RowKeeper {
    */
   async recover(options: { streamId: string; username: string; h: number }): Promise<number | undefined> {
     await this.flushed()
-    return recoverStream(this.#db, options)
+    const { count, taken } = await recoverStream(this.#db, options)
+    if (taken.length > 0) this.#recent.add({ rows: columnsOf([]), taken, given: [] }, 0)
+    return count
   }
 
   /** Writes what waits, at most for `waitMs`, then refuses more. */
   async close(waitMs = 5_000): Promise<void> {
+    const end = Date.now() + waitMs
     const isDone = await this.flushed(waitMs)
     this.#isClosed = true
-    clearTimeout(this.#timer)
-    if (this.#hasChanges && isDone) {
+    while (isDone && this.#hasChanges && Date.now() < end) {
       this.#flushNow()
-      await this.#writing
+      await Promise.race([this.#writing, pause(end - Date.now())])
     }
+    clearTimeout(this.#timer)
+    for (const unsubscribe of this.#unsubscribe) unsubscribe()
+    this.#wake?.()
+    this.#recent.close()
     if (!isDone)
       this.#log.error({ rows: this.#waiting.length }, 'messages were not acknowledged: database away at stop')
   }
 
+  /** The database goes on elsewhere. A newly promoted server may miss the last commits of the former one. */
+  #moved(isNewTimeline: boolean): void {
+    if (isNewTimeline) {
+      this.#promotions++
+      this.#rewrite.begin()
+      this.#flushNow()
+    }
+    this.#wake?.()
+  }
+
   #schedule(): void {
-    if (this.#timer || this.#writing) return
-    this.#timer = setTimeout(() => this.#flushNow(), this.#limits.gatherMs)
+    if (this.#writing || this.#isClosed) return
+    if (this.#waiting.length >= this.#limits.gatherRows || !this.#rewrite.isDone) this.#flushNow()
+    else this.#timer ??= setTimeout(() => this.#flushNow(), this.#limits.gatherMs)
   }
 
   #flushNow(): void {
@@ -185,12 +241,16 @@ export class ArchiveQueue implements RowKeeper {
     })
   }
 
-  /** Whether committed rows have changed since. */
+  /** Whether committed rows have changed since, or are to be written again. */
   get #hasChanges(): boolean {
-    return this.#taken.length > 0 || this.#given.length > 0
+    return this.#taken.length > 0 || this.#given.length > 0 || !this.#rewrite.isDone
   }
 
   async #writeGroup(): Promise<void> {
+    if (!this.#rewrite.isDone) {
+      if (!(await this.#rewrite.step())) return this.#pause()
+      this.#failures = 0
+    }
     const group = this.#waiting.slice(0, this.#limits.groupRows)
     const taken = this.#taken.slice(0, this.#limits.groupRows * 4)
     const given = this.#given.slice(0, this.#limits.groupRows * 4)
@@ -215,19 +275,54 @@ export class ArchiveQueue implements RowKeeper {
 
   /** @returns false when the database is away: the same group is tried again */
   async #write(group: readonly KeptRow[], taken: readonly KeptRow[], given: readonly KeptRow[]): Promise<boolean> {
+    if (group.length + taken.length + given.length === 0) return true
+    const write = {
+      rows: columnsOf(group),
+      taken: taken.map(row => row.id),
+      given: given.map(row => ({ id: row.id, stream: row.outStream, count: row.outCount })),
+    }
+    const promotions = this.#promotions
     try {
-      await insertRows(this.#db, group, taken, given)
-      this.#failures = 0
-      this.committed += group.length
-      return true
+      await writeArchive(this.#db, write)
     } catch (error) {
       if (error instanceof DatabaseFault && isAboutTheRows(error.code) && group.length > 0)
         return this.#writeApart(group, taken, given, error)
-      const wait = retryMs[Math.min(this.#failures++, retryMs.length - 1)] ?? 1_000
-      if (this.#failures === 1) this.#log.warn({ err: error }, 'messages wait for the database')
-      await pause(wait)
+      if (this.#failures === 0) this.#log.warn({ err: error }, 'messages wait for the database')
+      await this.#pause()
       return false
     }
+    this.#failures = 0
+    // The answer may have come from the former server: once more, which does no harm.
+    if (promotions !== this.#promotions) return false
+    this.committed += group.length
+    this.#recent.add(write, bytesOf(group))
+    if (this.#recent.cutRows > 0) this.#noteCut()
+    return true
+  }
+
+  /** Waits for the next try, or until the database is said to be back. */
+  async #pause(): Promise<void> {
+    const waitMs = retryMs[Math.min(this.#failures++, retryMs.length - 1)] ?? 1_000
+    if (this.#isClosed) return
+    await new Promise<void>(resolve => {
+      const timer = setTimeout(resolve, waitMs)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+    this.#wake = undefined
+  }
+
+  #noteCut(): void {
+    const now = performance.now()
+    if (now - this.#cutNotedAt < CUT_NOTE_MS) return
+    this.#cutNotedAt = now
+    const seconds = Math.floor(this.#recent.spanMs / 1_000)
+    this.#log.warn(
+      { seconds, bytes: this.#recent.bytes },
+      'so many messages come that fewer seconds of them than 60 are kept in memory for a failover of the database',
+    )
   }
 
   /** One row of a group is at fault: each is written alone, so that only that one is refused. */
@@ -263,7 +358,6 @@ export class ArchiveQueue implements RowKeeper {
   }
 }
 
-/** SQLSTATE classes that mean this very data is at fault (22 data, 23 integrity); all else is worth another try. */
-const isAboutTheRows = (code: string): boolean => code.startsWith('22') || code.startsWith('23')
+const bytesOf = (rows: readonly KeptRow[]): number => rows.reduce((sum, row) => sum + row.input.stanza.bytes.length, 0)
 
 const pause = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds))
