@@ -234,9 +234,9 @@ export class Backups implements BackupDesk {
         place,
         name: name(),
         isOurs: table => this.#options.isOurs(table),
-        secretPart: await this.#options.secretPart(),
-        recoveryKey: await this.#options.recoveryKey(),
-        now: Date.parse(new Date(now()).toISOString()),
+        secretPart: () => this.#options.secretPart(),
+        recoveryKey: () => this.#options.recoveryKey(),
+        now: now(),
         progress: part(progress, 0, 0.6),
       })
       const bytes = manifest.files.reduce((sum, file) => sum + file.bytes, 0)

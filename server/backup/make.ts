@@ -51,8 +51,8 @@ export async function makeBackup(options: {
   connection: Connection
   place: Place
   name: OfficeName
-  secretPart: string
-  recoveryKey: Buffer
+  secretPart: () => Promise<string>
+  recoveryKey: () => Promise<Buffer>
   isOurs: (table: string) => boolean
   now: number
   progress: Progress
@@ -137,7 +137,8 @@ async function dumpTable(
 }
 
 async function writeKeys(staging: string, options: Parameters<typeof makeBackup>[0]): Promise<BackupFile> {
-  const text = await seal(options.secretPart, options.recoveryKey, aboutKeys(options.name.domain))
+  const key = await options.recoveryKey()
+  const text = await seal(await options.secretPart(), key, aboutKeys(options.name.domain))
   await writeFile(path.join(staging, KEYS), text, { mode: 0o600, flag: 'wx', flush: true })
   const sha256 = createHash('sha256').update(text).digest('hex')
   return { file: KEYS, bytes: Buffer.byteLength(text), sha256 }

@@ -2,11 +2,12 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Logger } from 'pino'
-import { addressOf, type Connection, connectionsOf } from '../db/address.ts'
+import { type Connection, connectionsOf, placeOf } from '../db/address.ts'
 import { type Embedded, startEmbedded } from '../db/embedded.ts'
 import type { MigrationStep } from '../db/migrate.ts'
-import { migrationsIn } from '../db/tables.ts'
-import { endWork, openWork } from '../db/work.ts'
+import { listTables } from '../db/tables.ts'
+import { parseDatabaseUrl } from '../db/url.ts'
+import { ask, endWork, openWork } from '../db/work.ts'
 import { type DataFolder, openDataFolder, RESTORING } from '../node.ts'
 import { BackupFault } from './fault.ts'
 import { checkFiles } from './files.ts'
@@ -16,7 +17,6 @@ import { aboutKeys, KEYS, type Progress } from './make.ts'
 import { type Manifest, readManifest } from './manifest.ts'
 import { layOfficeFiles, type OfficeFiles, parseOfficeFiles } from './office-files.ts'
 import { mustHaveRoom, roomForDatabase } from './room.ts'
-import { parseDatabaseUrl } from '../db/url.ts'
 
 /** What was restored. */
 export interface Restored {
@@ -113,16 +113,19 @@ async function loadInto(
 }
 
 /**
- * A database that holds an office is never restored into.
+ * A database in which there are people is never restored into.
  * @throws BackupFault
  */
 export async function refuseOccupied(connection: Connection): Promise<void> {
   const client = await openWork(connection)
   try {
-    if ((await migrationsIn(client)).length === 0) return
+    const tables = await listTables(client)
+    if (!tables.some(({ name }) => name === 'account')) return
+    if ((await ask(client, 'SELECT FROM account LIMIT 1')).length === 0) return
   } finally {
     await endWork(client)
   }
-  const { database } = addressOf(connection)
-  throw new BackupFault(`The database ${database} holds an office already: make an empty one and name that.`)
+  throw new BackupFault(
+    `The database ${connection.database} at ${placeOf(connection)} holds an office already: make an empty one and name that.`,
+  )
 }
