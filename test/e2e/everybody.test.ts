@@ -11,6 +11,8 @@ const pages = [
   'devices',
   'connect',
   'health',
+  'database',
+  'backup',
   'history',
   'log',
   'settings/sign-in',

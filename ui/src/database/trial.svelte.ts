@@ -14,6 +14,8 @@ export class Trial {
   trouble = $state.raw<Trouble>()
   /** Why the text is no address, in a sentence. */
   refusal = $state<string>()
+  /** From where on: offset in the text. */
+  at = $state<number>()
   testing = $state(false)
   readonly #ask: (url: string) => Promise<DatabaseInspection>
 
@@ -52,22 +54,23 @@ export class Trial {
     this.inspection = undefined
     this.trouble = undefined
     this.refusal = undefined
+    this.at = undefined
   }
 
   /** Tests the address; what was found stands in `inspection`, `refusal` or `trouble`. @returns true when it can be used. */
   async test(): Promise<boolean> {
     if (this.testing) return false
-    const url = this.#url.trim()
+    const url = this.#url
     this.#forget()
-    this.refusal = url ? undefined : say.databaseAddress.missing
-    if (!url) return false
+    this.refusal = url.trim() ? undefined : say.databaseAddress.missing
+    if (this.refusal) return false
     this.testing = true
     try {
       const found = await this.#ask(url)
       // What was changed meanwhile was not tested.
-      if (url !== this.#url.trim()) return false
+      if (url !== this.#url) return false
       this.#learn(found)
-      return found.state !== 'bad'
+      return found.state !== 'bad' && found.hosts.length > 0
     } catch (thrown) {
       const trouble = troubleIn(thrown)
       if (trouble.field) this.refusal = trouble.sentence
@@ -84,8 +87,12 @@ export class Trial {
       this.#parts = parts
       this.isRead = true
     }
-    // Without spellings the text itself could not be read: that belongs to its field, not to a list of hosts.
-    if (found.spellings) this.inspection = found
-    else this.refusal = found.sentence
+    // Without a single host the text itself could not be read: that belongs to its field.
+    if (found.hosts.length > 0) {
+      this.inspection = found
+    } else {
+      this.refusal = found.sentence
+      this.at = found.at
+    }
   }
 }

@@ -70,6 +70,7 @@ export const databaseAddress = {
 /** The Database page. */
 export const database = {
   title: 'Database',
+  unknown: 'Nothing is known of the database at the moment.',
   size: 'Size',
   version: 'Version',
   address: 'Address',
