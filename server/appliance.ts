@@ -3,8 +3,12 @@ import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Logger } from 'pino'
 import { type Admin, startAdmin } from './admin/admin.ts'
+import { backupChecks } from './admin/backup-checks.ts'
 import type { OfficeInput, OfficeMade, OfficeParts, OnProgress } from './admin/parts.ts'
 import { createRecovery } from './admin/recovery.ts'
+import type { Backups } from './backup/desk.ts'
+import { freshInside } from './backup/fresh.ts'
+import { backupsOf } from './backup/of-office.ts'
 import { type Chat, loadFeatures } from './chat.ts'
 import type { Config, Listen } from './config.ts'
 import { ConfigFault, defaultListen } from './config.ts'
@@ -49,7 +53,9 @@ export class Appliance {
   #admin: Admin | undefined
   #store: Promise<Store> | undefined
   #office: Office | undefined
+  #backups: Backups | undefined
   #starting: Promise<void> | undefined
+  #reopening: Promise<void> | undefined
   readonly #abort = new AbortController()
 
   constructor(options: ApplianceOptions) {
@@ -104,6 +110,8 @@ export class Appliance {
     this.#abort.abort()
     // What is half started must be whole before it can be stopped; its failure was told to who started it.
     await this.#starting?.catch(() => undefined)
+    await this.#backups?.close()
+    await this.#reopening?.catch(() => undefined)
     await this.#admin?.close()
     await this.#office?.close()
     const store = await this.#store?.catch(() => undefined)
@@ -111,21 +119,8 @@ export class Appliance {
   }
 
   async #open(identity: OfficeIdentity, url: string, prepare?: (chat: Chat) => Promise<void>): Promise<void> {
-    const { folder, version, allowPlaintext } = this.#options
-    const store = await this.#openedStore()
-    const features = await loadFeatures()
-    const log = this.#log
-    const office = await openOffice({
-      identity,
-      version,
-      folder,
-      db: store.db,
-      log,
-      features,
-      allowPlaintext,
-      ...(prepare ? { prepare } : {}),
-    })
-    this.#office = office
+    const { folder } = this.#options
+    const office = await this.#openChat(identity, prepare)
     // From here on the folder is not empty any more: the next start finds the office.
     if (folder.isEmpty) {
       await folder.saveSecrets({ 'database-url': url })
@@ -137,8 +132,73 @@ export class Appliance {
         ...(identity.tls ? { tls: identity.tls } : {}),
       })
     }
-    await this.admin.open(this.#officeParts(office, store))
+    await this.#openBackups()
+    await this.admin.open(this.#officeParts(office, await this.#openedStore()))
     this.#options.onReady()
+  }
+
+  async #openChat(identity: OfficeIdentity, prepare?: (chat: Chat) => Promise<void>): Promise<Office> {
+    const { folder, version, allowPlaintext } = this.#options
+    const store = await this.#openedStore()
+    const features = await loadFeatures()
+    const options = { identity, version, folder, db: store.db, log: this.#log, features, allowPlaintext }
+    this.#office = await openOffice({ ...options, ...(prepare ? { prepare } : {}) })
+    return this.#office
+  }
+
+  /** They outlive a restore, during which the office is closed and opened again. */
+  async #openBackups(): Promise<void> {
+    const { folder, version } = this.#options
+    const store = await this.#openedStore()
+    const office = (): Office => {
+      if (!this.#office) throw new Error('Backups are made of an office.')
+      return this.#office
+    }
+    this.#backups = backupsOf({
+      folder,
+      version,
+      log: this.#log,
+      features: await loadFeatures(),
+      office,
+      store: () => store,
+      freshDatabase: url => freshInside({ store, url, reopen: (change, undo) => this.#reopen(change, undo) }),
+      busyWith: () => undefined,
+      note: async sentence => {
+        await this.admin.inside.office().history.add({ by: 'Lanthorn', kind: 'office', sentence })
+      },
+    })
+    await this.#backups.start()
+  }
+
+  /**
+   * Closes the office for a moment, lets `change` happen, and opens it again at the same ports. When that fails, `undo` happens and
+   * the office is opened as it was; then it throws.
+   */
+  #reopen(change: () => Promise<void>, undo: () => Promise<void>): Promise<void> {
+    this.#abort.signal.throwIfAborted()
+    this.#reopening = this.#closeAndOpen(change, undo)
+    return this.#reopening
+  }
+
+  async #closeAndOpen(change: () => Promise<void>, undo: () => Promise<void>): Promise<void> {
+    const office = this.#office
+    if (!office) throw new Error('There is no office to open again.')
+    const { identity, ports } = office
+    const open = async (): Promise<void> => {
+      const opened = await this.#openChat({ ...identity, listen: { ...identity.listen, ...ports } })
+      await this.admin.open(this.#officeParts(opened, await this.#openedStore()))
+    }
+    await this.admin.pause('The office is put back to a backup: this takes some seconds.')
+    await office.close()
+    try {
+      await change()
+      await open()
+    } catch (error) {
+      this.#log.error({ err: error }, 'the office could not be opened on the restored database')
+      await undo()
+      await open()
+      throw error
+    }
   }
 
   /** Opens the database. A PC that was set up waits for one that is away: after a power cut it may be back later than we. */
@@ -236,6 +296,8 @@ export class Appliance {
     const { folder } = this.#options
     const { identity, chat } = office
     const { parts } = chat
+    const backups = this.#backups
+    if (!backups) throw new Error('Backups are opened before the pages.')
     return {
       name: identity.office,
       domain: identity.domain,
@@ -260,6 +322,11 @@ export class Appliance {
       addresses: () => addressesOf(this.#listen.host),
       ports: () => office.ports,
       isDatabaseOutside: store.embedded === undefined,
+      backups,
+      checks: backupChecks(backups, {
+        now: Date.now,
+        isKeySaved: () => folder.secret('recovery-kept-at') !== undefined,
+      }),
     }
   }
 }
