@@ -47,6 +47,11 @@ export class ChatClient implements AsyncDisposable {
     return this.#library.mechanism
   }
 
+  /** How often it has connected: more than once after its connection broke. */
+  get connections(): number {
+    return this.#wire.connections
+  }
+
   connect = (): Promise<void> => this.#library.connect()
   send = (xml: string): Promise<void> => this.#library.send(xml)
   rosterGet = (): Promise<Contact[]> => this.#library.rosterGet()

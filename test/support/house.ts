@@ -1,5 +1,6 @@
 /** Where a script of people plays: a server of which a test can use what an administrator can, and nothing else. */
 import { loadFeatures } from '../../server/chat.ts'
+import { signInAs } from './admin-session.ts'
 import { people, startAppliance } from './appliance.ts'
 import { Office } from './office.ts'
 import type { RawTarget } from './raw.ts'
@@ -41,32 +42,13 @@ export async function openOffice(): Promise<House & { readonly office: Office }>
 /** A real appliance in a process of its own, changed through its admin API, spoken to over TLS. */
 export async function openAppliance(): Promise<House> {
   const appliance = await startAppliance({ config: { settings: { 'passwords.iterations': 4096 } } })
-  const { origin } = new URL(appliance.adminUrl)
-  const headers: Record<string, string> = { origin, 'content-type': 'application/json' }
-  const ask = async (method: string, path: string, body?: unknown): Promise<Response> => {
-    const response = await fetch(`${origin}${path}`, {
-      method,
-      headers,
-      ...(body ? { body: JSON.stringify(body) } : {}),
-    })
-    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
-    return response
-  }
-  const signedIn = await ask('POST', '/api/session', people.anna)
-  headers.cookie = signedIn.headers
-    .getSetCookie()
-    .map(cookie => cookie.split(';')[0])
-    .join('; ')
+  const ask = await signInAs(appliance, people.anna)
   const defaults = await readDefaults(await ask('GET', '/api/settings'))
   return {
     targets: [{ domain: appliance.domain, port: appliance.ready.c2sTls, over: 'tls', ca: await appliance.officeCa() }],
     adds: async username =>
       void (await ask('POST', '/api/people', { name: username, username, password: `${username}-password` })),
-    async removes(username) {
-      delete headers['content-type']
-      await ask('DELETE', `/api/people/${username}`)
-      headers['content-type'] = 'application/json'
-    },
+    removes: async username => void (await ask('DELETE', `/api/people/${username}`)),
     sets: async (key, value) => void (await ask('PUT', `/api/settings/${key}`, { value: value ?? defaults.get(key) })),
     ends: async jid => void (await ask('POST', '/api/connections/end', { jid })),
     [Symbol.asyncDispose]: () => appliance.cleanup(),

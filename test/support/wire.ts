@@ -5,6 +5,9 @@ export class Wire implements AsyncDisposable {
   readonly #server: net.Server
   readonly #ends = new Set<net.Socket>()
 
+  /** How many connections went through it so far. */
+  connections = 0
+
   private constructor(server: net.Server) {
     this.#server = server
   }
@@ -28,6 +31,7 @@ export class Wire implements AsyncDisposable {
   }
 
   #join(near: net.Socket, far: net.Socket): void {
+    this.connections++
     for (const [end, other] of [
       [near, far],
       [far, near],
