@@ -57,7 +57,10 @@ export const en = {
   signIn: {
     title: (office: string) => (office ? `Sign in to ${office}` : 'Sign in'),
     lead: 'This is where the office is looked after. Sign in as one of its administrators.',
-    ended: 'You were signed out because nothing happened for a while. Please sign in again.',
+    ended: {
+      unused: 'You were signed out because nothing happened for a while. Please sign in again.',
+      restored: 'You were signed out because the office was put back to a backup. Please sign in again.',
+    },
     username: 'User name',
     password: 'Password',
     button: 'Sign in',

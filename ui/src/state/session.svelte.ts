@@ -3,16 +3,20 @@ import { getSetup } from '../../../server/admin/contract/setup.ts'
 import { CallFailed, call, onSignedOut, type Trouble, troubleIn } from '../api.ts'
 import { go } from './router.svelte.ts'
 
+/** Why a session ended that nobody ended here: it was not used, or the office was put back to a backup. */
+export type Ended = 'unused' | 'restored'
+
 /** What the whole page is about right now. */
 export type Stage =
   | { at: 'loading' }
   | { at: 'trouble'; trouble: Trouble }
   | { at: 'setup' }
-  | { at: 'sign-in'; office: string; ended: boolean; trouble?: Trouble | undefined }
+  | { at: 'sign-in'; office: string; ended?: Ended | undefined; trouble?: Trouble | undefined }
   | { at: 'inside'; session: Session }
 
 const now = $state<{ stage: Stage }>({ stage: { at: 'loading' } })
 let office = ''
+let isRestoring = false
 
 /** The stage; reactive. */
 export function stage(): Stage {
@@ -31,7 +35,8 @@ export async function begin(): Promise<void> {
       return
     }
     const session = await sessionOrNone()
-    now.stage = session ? { at: 'inside', session } : { at: 'sign-in', office, ended: false, trouble: linkTrouble }
+    const ended = isRestoring ? 'restored' : undefined
+    now.stage = session ? { at: 'inside', session } : { at: 'sign-in', office, ended, trouble: linkTrouble }
   } catch (thrown) {
     now.stage = { at: 'trouble', trouble: troubleIn(thrown) }
   }
@@ -40,7 +45,12 @@ export async function begin(): Promise<void> {
 /** The server has ended the session: back to the sign-in page, which says so. */
 export function sessionEnded(): void {
   // The very first "who am I" is answered like this too, when nobody was inside yet.
-  if (now.stage.at === 'inside') now.stage = { at: 'sign-in', office, ended: true }
+  if (now.stage.at === 'inside') now.stage = { at: 'sign-in', office, ended: isRestoring ? 'restored' : 'unused' }
+}
+
+/** The office is being put back to a backup, which ends all sessions; false: it was not put back after all. */
+export function expectRestore(is: boolean): void {
+  isRestoring = is
 }
 
 async function sessionOrNone(): Promise<Session | undefined> {
@@ -74,12 +84,13 @@ export function inside(): Session {
 /** Someone has signed in, or has just made the office. */
 export function enter(session: Session): void {
   office = session.office
+  isRestoring = false
   now.stage = { at: 'inside', session }
 }
 
 /** Signs out, and shows the sign-in page whatever the server says. */
 export async function leave(): Promise<void> {
   await call(signOut).catch(troubleIn)
-  now.stage = { at: 'sign-in', office, ended: false }
+  now.stage = { at: 'sign-in', office }
   go('/', 'replace')
 }
