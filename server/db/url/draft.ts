@@ -42,9 +42,10 @@ export function newDraft(advice: string, example: string): Draft {
 
 /** Takes a setting into the draft; hosts, ports and addresses come as lists. */
 export function say(draft: Draft, setting: Setting, items: readonly Item[]): void {
-  const isNothing = items.every(item => item.text === '')
+  const isNothing = items.length === 1 && items[0]?.text === ''
   if (setting === 'host') draft.hosts = isNothing ? [] : [...items]
-  else if (setting === 'port') draft.ports = isNothing ? [] : [...items]
+  // Ports that are all left out say nothing, however many hosts they were left out for.
+  else if (setting === 'port') draft.ports = items.every(item => item.text === '') ? [] : [...items]
   else if (setting === 'hostaddr') draft.addresses = isNothing ? [] : [...items]
   else {
     const first = items[0]

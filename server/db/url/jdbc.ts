@@ -68,6 +68,9 @@ function readPlace(text: string, start: number, draft: Draft): void {
     say(draft, 'host', [{ text: 'localhost', at: start }])
     return
   }
+  if (list.includes('@')) {
+    throw new DatabaseUrlFault(`The database URL names a user before its hosts ${atCharacter(from)}. ${advice}`, from)
+  }
   const parts = cutAt(list, from, /,/g).map(splitPort)
   say(
     draft,

@@ -1,4 +1,5 @@
 /** libpq's connection URIs (manual 32.1.1.2): postgresql://user:password@host1:port1,host2:port2/database?name=value&… */
+import { isIPv6 } from 'node:net'
 import type { DatabaseAddress } from '../address.ts'
 import { buildAddress } from './build.ts'
 import { cutAt, type Draft, type Item, isList, newDraft, say } from './draft.ts'
@@ -91,6 +92,12 @@ function readHosts(uri: string, start: number, draft: Draft): number {
 
 /** One host with its port. An IPv6 address stands in brackets. */
 function splitPort(text: string, at: number): { host: Item; port: Item } {
+  if (isIPv6(text)) {
+    throw new DatabaseUrlFault(
+      `The database URL has an IPv6 address ${atCharacter(at)} without brackets: it is written as [2001:db8::1]:5432.`,
+      at,
+    )
+  }
   if (!text.startsWith('[')) {
     const colon = text.indexOf(':')
     if (colon < 0) return { host: { text, at }, port: { text: '', at: at + text.length } }

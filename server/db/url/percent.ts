@@ -18,17 +18,24 @@ export function decodePercent(item: Item, part: string, plus: '+' | ' ' = '+'): 
       at,
     )
   }
-  const nul = text.indexOf('%00')
-  try {
-    if (nul < 0) return decodeURIComponent(text)
-  } catch {
-    // The codes are whole but their bytes are no UTF-8: said below, without what was written.
+  const broken = [...text.matchAll(/(?:%[0-9a-f]{2})+/gi)].find(([codes]) => !isText(codes))
+  if (broken) {
+    const at = item.at + broken.index
+    throw new DatabaseUrlFault(
+      `The ${part} in the database URL has a % code ${atCharacter(at)} that stands for no character: codes are those of UTF-8, %C3%A9 for é.`,
+      at,
+    )
   }
-  const at = item.at + (nul < 0 ? text.indexOf('%') : nul)
-  throw new DatabaseUrlFault(
-    `The ${part} in the database URL has a % code ${atCharacter(at)} that stands for no character: codes are those of UTF-8, %C3%A9 for é.`,
-    at,
-  )
+  return decodeURIComponent(text)
+}
+
+/** Whether a row of codes is UTF-8 without NUL. */
+function isText(codes: string): boolean {
+  try {
+    return !decodeURIComponent(codes).includes('\0')
+  } catch {
+    return false // decodeURIComponent throws for bytes that are no UTF-8, and for nothing else here
+  }
 }
 
 /** Encodes everything but letters, digits and - . _ ~, so that the result stands safely in URLs, shells and configuration files. */

@@ -13,11 +13,12 @@ export function spellingOf(text: string): Spelling | undefined {
   const pair = /^([^=;]*?)\s*=\s*('(?:''|\\.|[^'\\])*'|"(?:""|[^"])*"|[^\s;]*)/s.exec(text)
   const name = pair?.[1]
   if (pair === null || name === undefined || /^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return undefined
-  if (!libpqWords.has(name)) return 'npgsql'
-  // The name is one of libpq's (“host”, “port”, “password”) and may be Npgsql's too: what follows the first value tells.
+  // “host”, “port” and “password” are words of both spellings: what follows the first value tells them apart.
   const rest = text.slice(pair[0].length)
-  const next = /^\s*;\s*([^=;]*?)\s*=/.exec(rest)?.[1]
-  if (/^\s*;\s*$/.test(rest) || (next !== undefined && npgsqlWords.has(next))) return 'npgsql'
-  if (rest === '' || /^\s+[a-z_]+\s*=/.test(rest)) return 'keywords'
-  return /^\s*;/.test(rest) || /;/.test(rest) ? 'npgsql' : 'keywords'
+  const behindBlank = /^[^=]*?\s([a-z_]+)\s*=/.exec(rest)?.[1]
+  const behindSemicolon = /^\s*;[\s;]*([^=;]*?)\s*=/.exec(rest)?.[1]
+  if (/^[\s;]*$/.test(rest)) return rest === '' && libpqWords.has(name) ? 'keywords' : 'npgsql'
+  if (behindSemicolon !== undefined && npgsqlWords.has(behindSemicolon)) return 'npgsql'
+  if (behindBlank !== undefined && libpqWords.has(behindBlank)) return 'keywords'
+  return libpqWords.has(name) && !rest.includes(';') ? 'keywords' : 'npgsql'
 }
