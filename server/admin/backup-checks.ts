@@ -1,6 +1,6 @@
 /** What the Health page says about backups. */
 import type { Backup } from './contract/backups.ts'
-import type { Check, CheckResult } from './parts.ts'
+import type { BackupDesk, Check, CheckResult } from './parts.ts'
 
 const HOUR_MS = 60 * 60_000
 /** One missed night is no reason to worry anybody: the backup is made up when the PC is on again. */
@@ -8,14 +8,7 @@ const OLD_HOURS = 36
 const VERY_OLD_HOURS = 3 * 24
 
 /** What the checks look at. */
-export interface BackupsForChecks {
-  readonly folder: string
-  readonly isEnabled: boolean
-  readonly nextAt: Date | undefined
-  /** Scheduled backups that failed in a row, and why the last one did. */
-  readonly trouble: { readonly failures: number; readonly sentence: string }
-  /** Newest first. @throws with a sentence when the folder cannot be read */
-  list(): Promise<Backup[]>
+export interface BackupsForChecks extends Pick<BackupDesk, 'folder' | 'isEnabled' | 'nextAt' | 'trouble' | 'list'> {
   /** Whether backups lie on the disk of the data. @throws with a sentence */
   isOnDataDisk(): Promise<boolean>
 }
@@ -37,18 +30,27 @@ function ageCheck(backups: BackupsForChecks, now: () => number): Check {
     group: 'backups',
     why: 'When the disk of this PC breaks, the office is made anew from its last backup. Only one that was restored for a try is sure to be one.',
     run: async () => {
-      const { trouble, isEnabled, nextAt } = backups
-      if (!isEnabled) return { state: 'warn', sentence: 'No backups are made: they are switched off.', mend: settings }
-      if (trouble.failures > 0) {
-        const often = trouble.failures === 1 ? 'The last backup failed' : `${trouble.failures} backups in a row failed`
-        return { state: trouble.failures > 1 ? 'bad' : 'warn', sentence: `${often}: ${trouble.sentence}`, mend: page }
-      }
       const newest = await read(backups)
       if (typeof newest === 'string') return { state: 'bad', sentence: newest, mend: settings }
-      if (!newest) return { state: 'ok', sentence: `The first backup is made ${whenOf(nextAt, now())}.` }
-      return judge(newest, now())
+      return standingOf(backups, newest, now())
     },
   }
+}
+
+/** How backups stand as a whole, in a sentence. @param now milliseconds since 1970 */
+export function standingOf(
+  backups: Pick<BackupDesk, 'isEnabled' | 'nextAt' | 'trouble'>,
+  newest: Backup | undefined,
+  now: number,
+): CheckResult {
+  const { trouble, isEnabled, nextAt } = backups
+  if (!isEnabled) return { state: 'warn', sentence: 'No backups are made: they are switched off.', mend: settings }
+  if (trouble.failures > 0) {
+    const often = trouble.failures === 1 ? 'The last backup failed' : `${trouble.failures} backups in a row failed`
+    return { state: trouble.failures > 1 ? 'bad' : 'warn', sentence: `${often}: ${trouble.sentence}`, mend: page }
+  }
+  if (!newest) return { state: 'ok', sentence: `The first backup is made ${whenOf(nextAt, now)}.` }
+  return judge(newest, now)
 }
 
 function judge(newest: Backup, now: number): CheckResult {

@@ -115,6 +115,10 @@ export interface DatabaseDesk {
 export interface BackupDesk {
   readonly folder: string
   readonly nextAt: Date | undefined
+  /** Whether backups are made every day. */
+  readonly isEnabled: boolean
+  /** Scheduled backups that failed in a row, and why the last one did. */
+  readonly trouble: { readonly failures: number; readonly sentence: string }
   readonly job: BackupJob | undefined
   /** Newest first. @throws Refusal when the folder cannot be read */
   list(): Promise<Backup[]>

@@ -1,7 +1,7 @@
 /** A new database to restore into while the office runs, and the switch to it. */
 import { randomBytes } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
-import type { Connection } from '../db/address.ts'
+import { addressOf, type Connection } from '../db/address.ts'
 import { copyIn, copyOut } from '../db/copy.ts'
 import { embeddedDatabases } from '../db/embedded-databases.ts'
 import { listTables } from '../db/tables.ts'
@@ -32,7 +32,7 @@ export async function freshInside(options: {
   const connection = { ...former, database: name }
   const useDatabase = async (database: string): Promise<void> => {
     await embedded.useDatabase(database)
-    await db.switchTo(() => ({ ...embedded.connection, hosts: [embedded.connection] }))
+    await db.switchTo(() => addressOf(embedded.connection))
   }
   return {
     connection,

@@ -1,19 +1,10 @@
-/** `lanthorn backup …` and `lanthorn restore …`. */
-import {
-  type Backup,
-  type BackupJob,
-  listBackups,
-  makeBackup,
-  proveBackup,
-  restoreBackup,
-} from '../admin/contract/backups.ts'
-import { getSession } from '../admin/contract/session.ts'
+/** `lanthorn backup …`. */
+import { type Backup, type BackupJob, listBackups, makeBackup, proveBackup } from '../admin/contract/backups.ts'
 import { readableBytes } from '../admin/words.ts'
-import { CallFault, type Client } from './client.ts'
+import type { Client } from './client.ts'
 import { follow } from './follow.ts'
 import { marks } from './marks.ts'
-import type { BackupCommand, RestoreCommand } from './parse-database.ts'
-import { readUrl } from './piped.ts'
+import type { BackupCommand } from './parse-database.ts'
 
 interface Terminal {
   print(text: string): void
@@ -28,16 +19,6 @@ export async function backup(call: Client, command: BackupCommand, terminal: Ter
   return wait(call, job, command.json, terminal)
 }
 
-/** Puts the office back to a backup. @returns exit code 0, or 1 when it failed @throws CallFault, PipeFault */
-export async function restore(call: Client, command: RestoreCommand, terminal: Terminal): Promise<number> {
-  if (!command.isSure)
-    throw new CallFault('This puts the whole office back to the time of that backup: say --yes if you mean it.')
-  const url = command.url === undefined ? undefined : await readUrl(command.url)
-  const { domain = '' } = await call(getSession)
-  const body = { confirm: domain, ...(url !== undefined && { url }) }
-  return wait(call, await call(restoreBackup, { params: { name: command.from }, body }), command.json, terminal)
-}
-
 async function list(call: Client, json: boolean, { print }: Terminal): Promise<number> {
   const all = await call(listBackups)
   if (json) print(JSON.stringify(all))
@@ -48,7 +29,8 @@ async function list(call: Client, json: boolean, { print }: Terminal): Promise<n
 const line = ({ name, state, bytes, sentence }: Backup): string =>
   `${marks[state]} ${name}  ${readableBytes(bytes)}  ${sentence}`
 
-async function wait(call: Client, begun: BackupJob, json: boolean, { print }: Terminal): Promise<number> {
+/** Waits until a job is over and says how it went. @returns exit code 0, or 1 when it failed */
+export async function wait(call: Client, begun: BackupJob, json: boolean, { print }: Terminal): Promise<number> {
   const last = await follow(async () => (await call(listBackups)).job ?? begun, {
     isOver: ({ state }) => state !== 'running',
     sentenceOf: ({ percent, sentence }) => `  ${String(Math.floor(percent)).padStart(3)} %  ${sentence}`,

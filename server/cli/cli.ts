@@ -1,5 +1,5 @@
 /** The program's commands besides `run`. */
-import { backup, restore } from './backup.ts'
+import { backup } from './backup.ts'
 import { CallFault, type Client, connect } from './client.ts'
 import { databaseStatus, testDatabase, trust } from './database.ts'
 import { helpText } from './help.ts'
@@ -7,6 +7,7 @@ import { move } from './move.ts'
 import type { Command } from './parse.ts'
 import type { DatabaseCommand } from './parse-database.ts'
 import { PipeFault, readPiped } from './piped.ts'
+import { restoreBackup } from './restore.ts'
 import { doctor, status } from './status.ts'
 import { user } from './user.ts'
 
@@ -38,7 +39,7 @@ export async function runCommand(
     return 0
   }
   try {
-    return await carryOut(command, { folder: command.data ?? here.dataFolder, print })
+    return await carryOut(command, { folder: command.data ?? here.dataFolder, print, complain })
   } catch (error) {
     if (error instanceof PipeFault) {
       complain(error.message)
@@ -53,7 +54,7 @@ export async function runCommand(
 
 async function carryOut(
   command: WorkCommand,
-  { folder, print }: { folder: string; print: (text: string) => void },
+  { folder, print, complain }: { folder: string; print: (text: string) => void; complain: (text: string) => void },
 ): Promise<number> {
   const server = (): Promise<Client> => connect(folder)
   const output = { json: command.json, print }
@@ -69,7 +70,7 @@ async function carryOut(
     case 'backup':
       return backup(await server(), command, output)
     case 'restore':
-      return restore(await server(), command, output)
+      return restoreBackup(command, { folder, print, complain })
     default:
       return command satisfies never
   }

@@ -69,13 +69,20 @@ lanthorn backup prove NAME
 Without more it makes a backup now, and proves it by a restore into a scratch database.
 prove does the same again with an older one. Backups are also made every night by themselves.
 `,
-  restore: `lanthorn restore NAME|FOLDER [--url URL] [--yes] [--data DIR] [--json]
+  restore: `lanthorn restore NAME|FOLDER --yes [--url URL] [--data DIR] [--json]
+lanthorn restore FOLDER --data EMPTY-DIR [--recovery-key KEY] [--url URL] [--json]
 
-Puts the office back to what a backup holds: a NAME of “lanthorn backup list”, or its FOLDER.
-Everything since is set aside, not deleted: the present database is kept.
+While the office runs: puts it back to what a backup holds, a NAME of “lanthorn backup list” or
+its FOLDER. Everything since is set aside, not deleted: the present database is kept. Everybody is
+signed out for some seconds.
 
-  --url URL        an empty PostgreSQL database to restore into; - reads it from standard input
-  --yes            does not ask
+After all PCs were lost: makes the office anew in an empty data folder, with its own certificates, so
+that apps trust it as before. Then “lanthorn run” starts it. The recovery key stands on the recovery
+sheet; without the option it is read from standard input.
+
+  --url URL            an empty PostgreSQL database to restore into; - reads it from standard input
+  --recovery-key KEY   opens the keys of the office in the backup; - reads it from standard input
+  --yes                does not ask
 `,
 }
 

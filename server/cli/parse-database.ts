@@ -20,8 +20,16 @@ export type DatabaseCommand = { name: 'db' } & Common &
 export type BackupCommand = { name: 'backup' } & Common &
   ({ action: 'make' } | { action: 'list' } | { action: 'prove'; backup: string })
 
-/** `restore …`: `from` is the name of a backup in the usual folder, or a folder. A `url` of `-` stands on standard input. */
-export type RestoreCommand = { name: 'restore' } & Common & { from: string; url?: string; isSure: boolean }
+/**
+ * `restore …`: `from` is the name of a backup in the usual folder, or a folder. A `url` or `recoveryKey` of `-` stands on standard
+ * input.
+ */
+export type RestoreCommand = { name: 'restore' } & Common & {
+    from: string
+    url?: string
+    recoveryKey?: string
+    isSure: boolean
+  }
 
 /** The options that were given, by name. */
 export type Values = Readonly<Record<string, string | true>>
@@ -90,12 +98,19 @@ export function parseBackup(common: Common, names: readonly string[]): BackupCom
   return { ...base, action, backup }
 }
 
-/** `restore NAME|FOLDER [--url URL] [--yes]`. */
+/** `restore NAME|FOLDER [--url URL] [--recovery-key KEY] [--yes]`. */
 export function parseRestore(common: Common, values: Values, names: readonly string[]): RestoreCommand | Misunderstood {
   const [from, stray] = names
   if (from === undefined)
     return misunderstood('restore needs the name of a backup behind it (see backup list), or the folder of one.')
   if (stray !== undefined) return misunderstood(`restore takes one backup, but there is ${stray} behind it.`)
-  const { url, yes } = values
-  return { name: 'restore', ...common, from, ...(typeof url === 'string' && { url }), isSure: yes === true }
+  const { url, yes, 'recovery-key': recoveryKey } = values
+  return {
+    name: 'restore',
+    ...common,
+    from,
+    ...(typeof url === 'string' && { url }),
+    ...(typeof recoveryKey === 'string' && { recoveryKey }),
+    isSure: yes === true,
+  }
 }

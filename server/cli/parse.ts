@@ -46,7 +46,7 @@ const known: Record<Topic, Options> = {
   user: { data: text, json: flag, name: text, admin: flag },
   db: { data: text, json: flag, detach: flag, cancel: flag, resume: flag, forget: flag },
   backup: { data: text, json: flag },
-  restore: { data: text, json: flag, url: text, yes: flag },
+  restore: { data: text, json: flag, url: text, yes: flag, 'recovery-key': text },
 }
 const topics = Object.keys(known) as Topic[]
 const actions = ['add', 'remove', 'list', 'password'] as const

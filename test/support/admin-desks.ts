@@ -74,6 +74,8 @@ export class BackupDeskInMemory implements BackupDesk {
   readonly #now: () => number
   readonly #listeners = new Set<(job: BackupJob) => void>()
   readonly kept: Backup[] = []
+  readonly isEnabled = true
+  readonly trouble = { failures: 0, sentence: '' }
   nextAt: Date | undefined
   job: BackupJob | undefined
 

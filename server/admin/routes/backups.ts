@@ -1,10 +1,10 @@
 import type { RouteParts } from '../admin.ts'
+import { standingOf } from '../backup-checks.ts'
 import { listBackups, makeBackup, proveBackup, restoreBackup } from '../contract/backups.ts'
-import type { OpenOffice } from '../open-office.ts'
 import { refusal } from '../problem.ts'
 import { type Call, callerOf, type Desk } from '../serve.ts'
 
-export function backupRoutes(desk: Desk, { office }: RouteParts): void {
+export function backupRoutes(desk: Desk, { office, parts }: RouteParts): void {
   const note = async (call: Pick<Call<unknown>, 'request'>, sentence: string): Promise<void> => {
     const { name, address } = callerOf(call)
     await office().history.add({ by: name, kind: 'office', sentence, address })
@@ -14,9 +14,11 @@ export function backupRoutes(desk: Desk, { office }: RouteParts): void {
     const { backups } = office().parts
     const { folder, nextAt, job } = backups
     const all = await backups.list()
+    const { state, sentence } = standingOf(backups, all[0], parts.now())
     return {
       folder,
-      ...stateOf(all),
+      state,
+      sentence,
       ...(nextAt && { nextAt: nextAt.toISOString() }),
       backups: all.slice(0, 500),
       ...(job && { job }),
@@ -37,15 +39,11 @@ export function backupRoutes(desk: Desk, { office }: RouteParts): void {
   })
 
   desk.serve(restoreBackup, async call => {
-    const { parts } = office()
-    if (call.body.confirm !== parts.domain)
-      throw refusal('refused', `To restore, type the domain of the office: ${parts.domain}.`, { field: 'confirm' })
+    const { domain, backups } = office().parts
+    if (call.body.confirm !== domain)
+      throw refusal('refused', `To restore, type the domain of the office: ${domain}.`, { field: 'confirm' })
+    const job = await backups.restore(call.params.name, call.body.url)
     await note(call, `Started to restore the backup ${call.params.name}.`)
-    return parts.backups.restore(call.params.name, call.body.url)
+    return job
   })
-}
-
-function stateOf([newest]: Awaited<ReturnType<OpenOffice['parts']['backups']['list']>>) {
-  if (!newest) return { state: 'warn' as const, sentence: 'There is no backup yet.' }
-  return { state: newest.state, sentence: `The newest backup is ${newest.name}. ${newest.sentence}` }
 }
