@@ -99,7 +99,7 @@ function asynchronous({ facts }: Reached, copies: number): Finding {
 }
 
 /**
- * The exact lines that make the main database wait for its copies. `*` and not names: the same line then holds for any server after a
+ * How to make the main database wait for its copies: a sentence, then the exact lines. `*` and not names: the same line then holds for any server after a
  * take-over, and none ever waits for itself.
  * @param copies how many there are
  */
@@ -109,18 +109,11 @@ export function synchronousAdvice(user: string, copies: number): string {
     'SELECT pg_reload_conf();',
     `ALTER ROLE ${quoted(user)} SET synchronous_commit = 'remote_apply';`,
   ]
-  if (copies > 1) {
-    return [
-      'On every server, as a superuser (the last line on the main database only):',
-      ...lines,
-      'Changes then wait until one of the copies has them, and go on while at least one copy is there.',
-    ].join('\n')
-  }
-  return [
-    'On the main database, as a superuser:',
-    ...lines,
-    'Changes then wait while the only copy is off; with a second copy they would go on. After a take-over the new main database goes on alone: run the lines there when the other server follows it.',
-  ].join('\n')
+  const how =
+    copies > 1
+      ? 'As a superuser, the first two lines on every server, the last on the main database. Changes then wait until one of the copies has them, and go on while at least one copy is there.'
+      : 'As a superuser, on the main database. Changes then wait while the only copy is off; with a second copy they would go on. After a take-over the new main database goes on alone: run the lines there when the other server follows it.'
+  return [how, ...lines].join('\n')
 }
 
 function missingCopy(place: string, wanted: number, there: number): Finding {

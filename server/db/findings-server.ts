@@ -80,7 +80,7 @@ function mainFindings({ place, facts }: Reached): Finding[] {
       id: 'encoding',
       state: 'bad',
       sentence: `The database ${database} at ${place} has the encoding ${facts.encoding}: names and messages in most languages cannot be kept in it.`,
-      advice: `CREATE DATABASE lanthorn OWNER ${quoted(user)} ENCODING 'UTF8' TEMPLATE template0;`,
+      advice: `Make another one, as a superuser:\nCREATE DATABASE lanthorn OWNER ${quoted(user)} ENCODING 'UTF8' TEMPLATE template0;`,
     })
   }
   if (facts.roundTripMs > ROUND_TRIP_MAX_MS) {

@@ -17,7 +17,14 @@ export function findingsOf(looks: readonly HostLook[], address: DatabaseAddress)
     ...serverFindings(looks),
     ...reachFindings(looks),
   ]
-  return found.sort((a, b) => ranks[a.state] - ranks[b.state]).slice(0, FINDINGS_MAX)
+  const worstFirst = found.sort((a, b) => ranks[a.state] - ranks[b.state]).slice(0, FINDINGS_MAX)
+  return worstFirst.map((finding, index) => ({ ...finding, id: ownId(worstFirst, finding.id, index) }))
+}
+
+/** An id is there once: the same about a second server is “clock-2”. */
+function ownId(findings: readonly Finding[], id: string, index: number): string {
+  const before = findings.slice(0, index).filter(one => one.id === id).length
+  return before === 0 ? id : `${id}-${before + 1}`
 }
 
 /** The whole in a word and a sentence. */
@@ -109,7 +116,7 @@ function twoPrimaries(looks: readonly HostLook[]): Finding[] {
       id: 'two-primaries',
       state: 'warn',
       sentence: `${places} both call themselves the main database. ${main.place} has taken over (newer timeline), so Lanthorn uses it and never ${stale}; other programs may still write there.`,
-      advice: `Timelines: ${timelines}.\nStop PostgreSQL at ${stale} and make it a copy of ${main.place} again: repmgr node rejoin --force-rewind, or pg_rewind, or a new clone.`,
+      advice: `Stop PostgreSQL at ${stale} and make it a copy of ${main.place} again: repmgr node rejoin --force-rewind, or pg_rewind, or a new clone. Timelines: ${timelines}.`,
     },
   ]
 }
