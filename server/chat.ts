@@ -81,14 +81,24 @@ export async function startChat(options: {
       release()
     })
   }
-  const poll = setInterval(() => {
+  const readSettings = (): void => {
     settings.load().catch(error => log.warn({ err: error }, 'settings were not read again'))
-  }, SETTINGS_POLL_MS)
+  }
+  const poll = setInterval(readSettings, SETTINGS_POLL_MS)
+  // A server that was promoted may have lost the last changes: what everybody reads there counts, not what this node remembers.
+  const unfollow = db.onMove(({ isNewTimeline }) => {
+    if (!isNewTimeline) return
+    settings.doubt()
+    readSettings()
+    parts.accounts.doubtAll()
+    parts.rosters.doubtAll()
+  })
   const sweep = setInterval(() => parts.sessions.sweep(), SWEEP_MS)
   return {
     parts,
     features,
     async close() {
+      unfollow()
       clearInterval(poll)
       clearInterval(sweep)
       await Promise.all([...parts.sessions.all()].map(session => parts.sessions.end(session, 'shutdown')))

@@ -104,7 +104,7 @@ export class Activity {
       hooks.on('session:closed', 'watch', seen),
       hooks.on('account:removed', 'watch', async ({ username }) => {
         this.#unsaved.delete(username)
-        await this.#db.exec('DELETE FROM last_seen WHERE username = $1', [username])
+        await this.#db.exec('DELETE FROM last_seen WHERE username = $1', [username], { repeat: true })
       }),
     )
     this.#timer = setInterval(() => void this.#saveQuietly(), SAVE_EVERY_MS)
@@ -126,6 +126,7 @@ export class Activity {
     const rows = await this.#db.query<{ username: string; seen_at: Date }>(
       'SELECT username, seen_at FROM last_seen WHERE username = ANY($1)',
       [usernames],
+      { repeat: true },
     )
     const seen = new Map(rows.map(row => [row.username, row.seen_at.getTime()]))
     for (const username of usernames) {
@@ -138,7 +139,7 @@ export class Activity {
   /** Whether a chat app has ever signed in. @throws DatabaseAway */
   async hasAnybodySignedIn(): Promise<boolean> {
     if (this.#unsaved.size > 0) return true
-    return (await this.#db.one('SELECT 1 FROM last_seen LIMIT 1')) !== undefined
+    return (await this.#db.one('SELECT 1 FROM last_seen LIMIT 1', [], { repeat: true })) !== undefined
   }
 
   /** Stops watching and saves what is not saved yet. */
@@ -179,6 +180,7 @@ export class Activity {
            JOIN account USING (username)
          ON CONFLICT (username) DO UPDATE SET seen_at = greatest(last_seen.seen_at, EXCLUDED.seen_at)`,
         [batch.map(([username]) => username), batch.map(([, at]) => new Date(at))],
+        { repeat: true },
       )
       for (const [username, at] of batch) if (this.#unsaved.get(username) === at) this.#unsaved.delete(username)
     } catch (error) {

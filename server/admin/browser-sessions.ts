@@ -72,8 +72,10 @@ export class BrowserSessions {
       savedAt: now,
     }
     await this.#db.exec(
-      'INSERT INTO browser_session (key, username, made_at, used_at, address) VALUES ($1, $2, $3, $3, $4)',
+      `INSERT INTO browser_session (key, username, made_at, used_at, address) VALUES ($1, $2, $3, $3, $4)
+       ON CONFLICT (key) DO NOTHING`,
       [session.key, username, new Date(now), address],
+      { repeat: true },
     )
     await this.#dropOld(username)
     this.#remember(session)
@@ -123,7 +125,7 @@ export class BrowserSessions {
   /** Signs out. @throws DatabaseAway; it is signed out on this PC all the same */
   async end(key: string): Promise<void> {
     this.#forget(key)
-    await this.#db.exec('DELETE FROM browser_session WHERE key = $1', [key])
+    await this.#db.exec('DELETE FROM browser_session WHERE key = $1', [key], { repeat: true })
   }
 
   /** Signs a person out everywhere, but not from the session `except`. @throws DatabaseAway */
@@ -131,17 +133,20 @@ export class BrowserSessions {
     for (const session of this.#known.values()) {
       if (session.username === username && session.key !== except) this.#forget(session.key)
     }
-    await this.#db.exec('DELETE FROM browser_session WHERE username = $1 AND key <> $2', [username, except ?? ''])
+    await this.#db.exec('DELETE FROM browser_session WHERE username = $1 AND key <> $2', [username, except ?? ''], {
+      repeat: true,
+    })
   }
 
   /** Forgets what is over. Called every minute. @throws DatabaseAway */
   async sweep(): Promise<void> {
     const now = this.#now()
     for (const session of this.#known.values()) if (isOver(session, now)) this.#forget(session.key)
-    await this.#db.exec('DELETE FROM browser_session WHERE used_at < $1 OR made_at < $2', [
-      new Date(now - IDLE_MS - 2 * SEEN_EVERY_MS),
-      new Date(now - LIFE_MS),
-    ])
+    await this.#db.exec(
+      'DELETE FROM browser_session WHERE used_at < $1 OR made_at < $2',
+      [new Date(now - IDLE_MS - 2 * SEEN_EVERY_MS), new Date(now - LIFE_MS)],
+      { repeat: true },
+    )
   }
 
   async #check(key: string, known: BrowserSession | undefined): Promise<BrowserSession | undefined> {
@@ -149,6 +154,7 @@ export class BrowserSessions {
       const row = await this.#db.one<{ username: string; made_at: Date; used_at: Date }>(
         'SELECT username, made_at, used_at FROM browser_session WHERE key = $1',
         [key],
+        { repeat: true },
       )
       const account = row && (await this.#accounts.get(row.username))
       if (!row || !account?.isAdmin || account.isBlocked) return undefined
@@ -174,7 +180,9 @@ export class BrowserSessions {
   async #saveUse(session: BrowserSession, now: number): Promise<void> {
     session.savedAt = now
     try {
-      await this.#db.exec('UPDATE browser_session SET used_at = $2 WHERE key = $1', [session.key, new Date(now)])
+      await this.#db.exec('UPDATE browser_session SET used_at = $2 WHERE key = $1', [session.key, new Date(now)], {
+        repeat: true,
+      })
     } catch (error) {
       // The use counts in memory; it is written again in a minute.
       if (!(error instanceof DatabaseAway)) this.#log.error({ err: error }, 'the use of a sign-in could not be saved')

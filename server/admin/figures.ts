@@ -25,7 +25,9 @@ export class FiguresReader {
     const { db, accounts } = options.office
     this.#people = new Remembered(PEOPLE_FRESH_MS, () => accounts.count())
     this.#stored = new Remembered(STORED_FRESH_MS, async () => {
-      const row = await db.one<{ bytes: string }>('SELECT pg_database_size(current_database()) AS bytes')
+      const row = await db.one<{ bytes: string }>('SELECT pg_database_size(current_database()) AS bytes', [], {
+        repeat: true,
+      })
       return Number(row?.bytes ?? 0)
     })
   }

@@ -65,7 +65,7 @@ export class History {
     const at = new Date(this.#now())
     await this.#db.exec(
       `INSERT INTO history (id, at, by, kind, sentence, address, change, before, after)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING`,
       [
         id,
         at,
@@ -77,6 +77,7 @@ export class History {
         json(deed.before),
         json(deed.after),
       ],
+      { repeat: true },
     )
     this.onDeed?.(toEntry({ ...deed, id, at, address: deed.address ?? null, change: deed.change ?? null }))
     if (this.#written++ % SWEEP_EVERY === 0) await this.#sweep(at)
@@ -95,6 +96,7 @@ export class History {
          AND ($2::text IS NULL OR sentence ILIKE $2 OR by ILIKE $2 OR address ILIKE $2)
        ORDER BY id DESC LIMIT $3`,
       [options.before ?? null, options.text ? `%${options.text.replace(/[\\%_]/g, '\\$&')}%` : null, options.limit + 1],
+      { repeat: true },
     )
     return { entries: rows.slice(0, options.limit).map(toEntry), more: rows.length > options.limit }
   }
@@ -104,6 +106,7 @@ export class History {
       `DELETE FROM history WHERE at < $1::timestamptz - make_interval(days => $2)
          OR id < (SELECT id FROM history ORDER BY id DESC OFFSET $3 LIMIT 1)`,
       [now, DAYS_MAX, ROWS_MAX],
+      { repeat: true },
     )
   }
 }

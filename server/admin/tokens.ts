@@ -54,9 +54,13 @@ export class ScriptTokens {
 
   /** Newest first. @throws DatabaseAway */
   async list(): Promise<Token[]> {
-    const rows = await this.#db.query<TokenRow>(`SELECT ${columns} FROM script_token ORDER BY id DESC LIMIT $1`, [
-      TOKENS_MAX,
-    ])
+    const rows = await this.#db.query<TokenRow>(
+      `SELECT ${columns} FROM script_token ORDER BY id DESC LIMIT $1`,
+      [TOKENS_MAX],
+      {
+        repeat: true,
+      },
+    )
     return rows.map(toToken)
   }
 
@@ -123,7 +127,9 @@ export class ScriptTokens {
 
   async #check(hash: string, known: TokenRow | undefined): Promise<TokenRow | undefined> {
     try {
-      const token = await this.#db.one<TokenRow>(`SELECT ${columns} FROM script_token WHERE hash = $1`, [hash])
+      const token = await this.#db.one<TokenRow>(`SELECT ${columns} FROM script_token WHERE hash = $1`, [hash], {
+        repeat: true,
+      })
       const maker = token && (await this.#accounts.get(token.made_by))
       if (!token || !maker?.isAdmin || maker.isBlocked) return undefined
       // There are at most TOKENS_MAX of them.
@@ -138,7 +144,9 @@ export class ScriptTokens {
   async #saveUse(token: TokenRow, now: number): Promise<void> {
     token.last_used_at = new Date(now)
     try {
-      await this.#db.exec('UPDATE script_token SET last_used_at = $2 WHERE id = $1', [token.id, token.last_used_at])
+      await this.#db.exec('UPDATE script_token SET last_used_at = $2 WHERE id = $1', [token.id, token.last_used_at], {
+        repeat: true,
+      })
     } catch (error) {
       // When it was used is worth less than that it can be used.
       if (!(error instanceof DatabaseAway)) throw error

@@ -105,10 +105,12 @@ export class Accounts {
    */
   get(username: string): Account | undefined | Promise<Account | undefined> {
     const known = this.#cache.peek(username)
-    if (known && this.#now() - known.readAt < FRESH_MS) return known.account ?? undefined
+    const isDoubtful = this.#cache.isDoubtful(username)
+    if (known && !isDoubtful && this.#now() - known.readAt < FRESH_MS) return known.account ?? undefined
     if (!known) return Promise.resolve(this.#cache.get(username)).then(found => found.account ?? undefined)
     // Somebody unknown may have been added meanwhile; somebody known is refreshed behind the answer.
     if (this.#db.state === 'away') return known.account ?? undefined
+    if (isDoubtful) return Promise.resolve(this.#cache.get(username)).then(found => found.account ?? undefined)
     this.#cache.drop(username)
     const again = Promise.resolve(this.#cache.get(username)).then(found => found.account ?? undefined)
     if (!known.account) return again
@@ -116,15 +118,24 @@ export class Accounts {
     return known.account
   }
 
+  /** Another database server was promoted and may have lost changes: whoever asks next has the database asked, too. */
+  doubtAll(): void {
+    this.#cache.doubtAll()
+  }
+
   /** Everybody, by username. */
   async list(): Promise<Person[]> {
-    const rows = await this.#db.query<PersonRow>(`SELECT ${personColumns} FROM account ORDER BY username`)
+    const rows = await this.#db.query<PersonRow>(`SELECT ${personColumns} FROM account ORDER BY username`, [], {
+      repeat: true,
+    })
     return rows.map(toPerson)
   }
 
   /** How many there are. */
   async count(): Promise<number> {
-    const row = await this.#db.one<{ count: number }>('SELECT count(*)::int AS count FROM account')
+    const row = await this.#db.one<{ count: number }>('SELECT count(*)::int AS count FROM account', [], {
+      repeat: true,
+    })
     return row?.count ?? 0
   }
 
@@ -150,6 +161,8 @@ export class Accounts {
       if (error instanceof DatabaseFault && error.code === '23505') {
         throw new AccountRefused('username', `There is already somebody called ${username}.`, 'taken')
       }
+      // Perhaps it was carried out all the same: nobody believes any longer that there is no such person.
+      this.#cache.drop(username)
       throw error
     }
   }
@@ -188,7 +201,9 @@ export class Accounts {
   }
 
   async #read(username: string): Promise<Account | null> {
-    const row = await this.#db.one<AccountRow>(`SELECT ${columns} FROM account WHERE username = $1`, [username])
+    const row = await this.#db.one<AccountRow>(`SELECT ${columns} FROM account WHERE username = $1`, [username], {
+      repeat: true,
+    })
     return row ? toAccount(row) : null
   }
 
@@ -197,10 +212,18 @@ export class Accounts {
     column: 'verifiers' | 'name' | 'is_blocked' | 'is_admin',
     value: unknown,
   ): Promise<void> {
-    const row = await this.#db.one<AccountRow>(
-      `UPDATE account SET ${column} = $2 WHERE username = $1 RETURNING ${columns}`,
-      [username, value],
-    )
+    let row: AccountRow | undefined
+    try {
+      row = await this.#db.one<AccountRow>(
+        `UPDATE account SET ${column} = $2 WHERE username = $1 RETURNING ${columns}`,
+        [username, value],
+        { repeat: true },
+      )
+    } catch (error) {
+      // Perhaps it was carried out all the same, and only the answer was lost.
+      this.#cache.doubt(username)
+      throw error
+    }
     if (!row) throw new AccountRefused('username', `There is nobody called ${username}.`, 'nobody')
     this.#cache.set(username, { account: toAccount(row), readAt: this.#now() })
   }
@@ -210,6 +233,7 @@ export class Accounts {
       `SELECT count(*) FILTER (WHERE username <> $1)::int AS others, count(*) FILTER (WHERE username = $1)::int AS own
        FROM account WHERE is_admin AND NOT is_blocked`,
       [username],
+      { repeat: true },
     )
     if (row?.own === 1 && row.others === 0) {
       const sentence = `${username} is the only administrator. Make somebody else one first.`

@@ -53,7 +53,7 @@ export async function readArchive(
   page: ArchivePage,
 ): Promise<{ messages: ArchivedMessage[]; isComplete: boolean }> {
   const { text, values } = pageStatement(own, filter, page)
-  const rows = await db.query<{ id: string; stanza: string }>(text, values)
+  const rows = await db.query<{ id: string; stanza: string }>(text, values, { repeat: true, tolerant: true })
   const kept = rows.slice(0, Math.min(page.max, fitting(rows)))
   const isComplete = kept.length === rows.length
   if (page.isBackward) kept.reverse()
@@ -80,6 +80,7 @@ export async function countArchive(db: Database, own: Jid, filter: ArchiveFilter
   const row = await db.one<{ count: number }>(
     `SELECT ((SELECT count(*) FROM archive WHERE ${sent}) + (SELECT count(*) FROM archive WHERE ${received}))::int AS count`,
     builder.values,
+    { repeat: true, tolerant: true },
   )
   return row?.count ?? 0
 }
@@ -91,6 +92,7 @@ export async function hasAll(db: Database, own: Jid, ids: readonly string[]): Pr
     `SELECT count(*)::int AS count FROM archive
      WHERE id = ANY($1::uuid[]) AND ((sender = $2 AND in_sender) OR (receiver = $2 AND in_receiver))`,
     [[...wanted], own.local],
+    { repeat: true, tolerant: true },
   )
   return row?.count === wanted.size
 }
@@ -210,6 +212,7 @@ export async function deleteOlder(db: Database, beforeMs: number, limit: number)
     `DELETE FROM archive WHERE id IN (
        SELECT id FROM archive WHERE id < $1::uuid AND NOT pending ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)`,
     [earliestIdAt(beforeMs), limit],
+    { repeat: true },
   )
 }
 
@@ -224,18 +227,21 @@ export async function deleteDone(db: Database, beforeMs: number, limit: number):
        SELECT id FROM archive WHERE NOT (pending OR in_sender OR in_receiver) AND id < $1::uuid
        ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)`,
     [earliestIdAt(beforeMs), limit],
+    { repeat: true },
   )
 }
 
 /** Takes everything of one person out of the archive; messages stay for the other side. @throws DatabaseAway */
 export async function forgetPerson(db: Database, username: string): Promise<void> {
   await db.exec('UPDATE archive SET in_sender = false, sender = NULL WHERE sender = $1', [username], {
+    repeat: true,
     timeoutMs: 60_000,
   })
   await db.exec(
     'UPDATE archive SET in_receiver = false, pending = false, receiver = NULL WHERE receiver = $1',
     [username],
     {
+      repeat: true,
       timeoutMs: 60_000,
     },
   )

@@ -127,6 +127,7 @@ export async function pendingRows(
     `SELECT id, sender, from_jid, to_jid, stanza, in_sender, in_receiver FROM archive
      WHERE receiver = $1 AND pending ORDER BY id LIMIT $2`,
     [username, limit],
+    { repeat: true },
   )
   return rows.map(row => ({
     id: row.id,
@@ -149,7 +150,7 @@ export async function countPending(db: Database, username: string, timeoutMs: nu
   const rows = await db.query<{ count: number }>(
     'SELECT count(*)::int AS count FROM archive WHERE receiver = $1 AND pending',
     [username],
-    { timeoutMs },
+    { timeoutMs, repeat: true },
   )
   return rows[0]?.count ?? 0
 }

@@ -1,4 +1,4 @@
-import { withinTime } from './patience.ts'
+import { PATIENCE_MS, withinTime } from './patience.ts'
 
 /**
  * What a feature keeps in memory per account (its roster, block list, …): loaded once, at the latest at login, then
@@ -11,6 +11,8 @@ export class PerAccount<T> {
   readonly #patienceMs: number | undefined
   readonly #values = new Map<string, T>()
   readonly #loading = new Map<string, Promise<T>>()
+  /** Accounts whose value here may not be what the database holds. */
+  readonly #doubtful = new Set<string>()
 
   /**
    * @param options.load reads the value from the database; its failure is passed on and not remembered
@@ -40,7 +42,12 @@ export class PerAccount<T> {
   /** The value, at once if it is here; waits for the database as long as that takes. */
   load(username: string): T | Promise<T> {
     const value = this.#values.get(username)
-    if (value !== undefined) return value
+    if (value === undefined) return this.#fetch(username)
+    return this.#doubtful.has(username) ? this.#fetchOr(username, value) : value
+  }
+
+  /** Asks the database, once for all who want it now. */
+  #fetch(username: string): Promise<T> {
     const loading = this.#loading.get(username)
     if (loading) return loading
     const promise = this.#load(username)
@@ -56,6 +63,14 @@ export class PerAccount<T> {
     return promise
   }
 
+  async #fetchOr(username: string, value: T): Promise<T> {
+    try {
+      return await withinTime(this.#fetch(username), this.#patienceMs ?? PATIENCE_MS)
+    } catch {
+      return value // the database cannot be asked now, and this is the best that anybody knows
+    }
+  }
+
   /** The value if it is here. */
   peek(username: string): T | undefined {
     return this.#values.get(username)
@@ -63,6 +78,7 @@ export class PerAccount<T> {
 
   set(username: string, value: T): void {
     this.#loading.delete(username)
+    this.#doubtful.delete(username)
     this.#values.delete(username)
     this.#values.set(username, value)
     if (this.#values.size > this.#capacity) this.#evict()
@@ -72,6 +88,35 @@ export class PerAccount<T> {
   drop(username: string): void {
     this.#values.delete(username)
     this.#loading.delete(username)
+    this.#doubtful.delete(username)
+  }
+
+  /** Whether a change was carried out is not known: the next `get` asks the database, and believes what is here only while that cannot be asked. */
+  doubt(username: string): void {
+    this.#loading.delete(username)
+    if (this.#values.has(username)) this.#doubtful.add(username)
+  }
+
+  /** Whether the next `get` asks the database although there is a value. */
+  isDoubtful(username: string): boolean {
+    return this.#doubtful.has(username)
+  }
+
+  /** Whether the database is being asked. */
+  isLoading(username: string): boolean {
+    return this.#loading.has(username)
+  }
+
+  /**
+   * Another database server was promoted, and the last changes may be lost there: what is in memory would not be what everybody else, and
+   * the next start, reads. Everything is asked for again, that of pinned accounts at once.
+   */
+  doubtAll(): void {
+    this.#loading.clear()
+    for (const username of this.#values.keys()) {
+      this.doubt(username)
+      if (this.#isPinned(username)) this.#fetch(username).catch(() => 'the next who asks asks the database again')
+    }
   }
 
   #evict(): void {
@@ -81,6 +126,7 @@ export class PerAccount<T> {
       if (looks-- === 0) return
       if (!this.#isPinned(username)) {
         this.#values.delete(username)
+        this.#doubtful.delete(username)
         return
       }
     }

@@ -74,7 +74,7 @@ export class ArchiveQueue implements RowKeeper {
     this.#rewrite = new Rewrite({ db, log, recent: this.#recent })
     this.#unsubscribe = [
       db.onState(state => state === 'up' && this.#wake?.()),
-      ...(typeof db.onMove === 'function' ? [db.onMove(move => this.#moved(move.isNewTimeline))] : []),
+      db.onMove(move => this.#moved(move.isNewTimeline)),
     ]
   }
 
@@ -235,7 +235,9 @@ export class ArchiveQueue implements RowKeeper {
     clearTimeout(this.#timer)
     this.#timer = undefined
     if (this.#writing || (this.#waiting.length === 0 && !this.#hasChanges)) return
-    this.#writing = this.#writeGroup().finally(() => {
+    // Not at once: what it calls may call back here, and must find that a group is being written.
+    const writing = Promise.resolve().then(() => this.#writeGroup())
+    this.#writing = writing.finally(() => {
       this.#writing = undefined
       if (this.#waiting.length > 0 || this.#hasChanges) this.#schedule()
     })

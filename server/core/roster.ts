@@ -20,7 +20,10 @@ export interface RosterItem extends SubscriptionState {
 }
 
 export interface Roster {
-  /** Grows with every change; the `ver` of roster versioning (RFC 6121 §2.6). */
+  /**
+   * Grows with every change, and is the time of it in microseconds: the `ver` of roster versioning (RFC 6121 §2.6). A database that lost the last
+   * changes in a failover would count to the same numbers again for other contents; it does not come to the same moment again.
+   */
   version: number
   readonly items: Map<string, RosterItem>
 }
@@ -81,8 +84,8 @@ export class Rosters {
       await this.#rosters.get(session.username)
     })
     options.hooks.on('account:removed', 'store', async ({ username }) => {
-      await this.#db.exec('DELETE FROM roster WHERE username = $1', [username])
-      await this.#db.exec('DELETE FROM roster_version WHERE username = $1', [username])
+      await this.#db.exec('DELETE FROM roster WHERE username = $1', [username], { repeat: true })
+      await this.#db.exec('DELETE FROM roster_version WHERE username = $1', [username], { repeat: true })
       this.#rosters.drop(username)
     })
   }
@@ -99,7 +102,9 @@ export class Rosters {
 
   /** Who has this bare JID in the contact list, or a request of it. Reads the whole table: for rare occasions. */
   async ownersOf(jid: string): Promise<string[]> {
-    const rows = await this.#db.query<{ username: string }>('SELECT username FROM roster WHERE jid = $1', [jid])
+    const rows = await this.#db.query<{ username: string }>('SELECT username FROM roster WHERE jid = $1', [jid], {
+      repeat: true,
+    })
     return rows.map(row => row.username)
   }
 
@@ -116,8 +121,40 @@ export class Rosters {
     decide: (item: RosterItem, roster: Roster) => RosterItem | 'remove' | undefined,
     beforePush?: () => void,
   ): Promise<void> {
+    return this.#inTurn(username, () => this.#change(username, jid, decide, beforePush))
+  }
+
+  /**
+   * Another database server was promoted and may have lost changes: rosters in memory are read again, each in its turn, and the clients that
+   * were told otherwise get pushes of what is different.
+   */
+  doubtAll(): void {
+    const known = new Map<string, Roster>()
+    for (const session of this.#sessions.all()) {
+      const roster = this.#rosters.peek(session.username)
+      if (roster) known.set(session.username, roster)
+    }
+    this.#rosters.doubtAll()
+    for (const [username, before] of known) {
+      this.#inTurn(username, async () => {
+        const after = await this.#rosters.get(username)
+        if (after !== before) this.#pushDifferences(username, before, after)
+      }).catch(() => 'who asks next reads it')
+    }
+  }
+
+  #pushDifferences(username: string, before: Roster, after: Roster): void {
+    const shown = (item: RosterItem | undefined): string => (item?.isListed ? itemElement(item).toString() : '')
+    for (const jid of new Set([...before.items.keys(), ...after.items.keys()])) {
+      const item = after.items.get(jid)
+      if (shown(before.items.get(jid)) === shown(item)) continue
+      this.#push(username, after.version, item?.isListed ? itemElement(item) : removedElement(jid))
+    }
+  }
+
+  #inTurn(username: string, work: () => Promise<void>): Promise<void> {
     const before = this.#turns.get(username) ?? Promise.resolve()
-    const change = before.then(() => this.#change(username, jid, decide, beforePush))
+    const change = before.then(work)
     const tail = change
       .catch(() => 'the caller of that change was told')
       .finally(() => {
@@ -140,10 +177,19 @@ export class Rosters {
       beforePush?.()
       return
     }
-    const version = next === 'remove' ? await this.#delete(username, jid) : await this.#save(username, next)
+    let version: number
+    try {
+      version = next === 'remove' ? await this.#delete(username, jid) : await this.#save(username, next)
+    } catch (error) {
+      // Perhaps it was carried out all the same, and only the answer was lost.
+      this.#rosters.doubt(username)
+      throw error
+    }
     roster.version = version
     if (next === 'remove') roster.items.delete(jid)
     else roster.items.set(jid, next)
+    // What was read meanwhile may be from before the change.
+    if (this.#rosters.peek(username) !== roster || this.#rosters.isLoading(username)) this.#rosters.doubt(username)
     beforePush?.()
     const isShown = next !== 'remove' && next.isListed
     if (isShown || old?.isListed) this.#push(username, version, isShown ? itemElement(next) : removedElement(jid))
@@ -164,10 +210,13 @@ export class Rosters {
       `SELECT jid, name, groups, subscription, is_asking, is_asked, is_approved, is_listed, request
        FROM roster WHERE username = $1`,
       [username],
+      { repeat: true },
     )
-    const version = await this.#db.one<{ version: string }>('SELECT version FROM roster_version WHERE username = $1', [
-      username,
-    ])
+    const version = await this.#db.one<{ version: string }>(
+      'SELECT version FROM roster_version WHERE username = $1',
+      [username],
+      { repeat: true },
+    )
     return { version: Number(version?.version ?? 0), items: new Map(rows.map(row => [row.jid, toItem(row)])) }
   }
 
@@ -196,13 +245,15 @@ export class Rosters {
     return this.#versioned(username, 'DELETE FROM roster WHERE username = $1 AND jid = $2', [jid])
   }
 
-  /** Runs one change and counts the version up, in one statement. */
+  /** Runs one change and sets the version, in one statement. To do it twice does no harm. */
   async #versioned(username: string, change: string, values: readonly unknown[]): Promise<number> {
     const row = await this.#db.one<{ version: string }>(
       `WITH change AS (${change})
-       INSERT INTO roster_version (username, version) VALUES ($1, 1)
-       ON CONFLICT (username) DO UPDATE SET version = roster_version.version + 1 RETURNING version`,
+       INSERT INTO roster_version (username, version) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+       ON CONFLICT (username) DO UPDATE SET version = greatest(roster_version.version + 1, excluded.version)
+       RETURNING version`,
       [username, ...values],
+      { repeat: true },
     )
     return Number(row?.version ?? 0)
   }

@@ -124,6 +124,7 @@ export function scopeFor<S extends TObject>(
         patienceMs: PATIENCE_MS,
       })
       undo.push(hooks.on('account:removed', 'watch', ({ username }) => values.drop(username)))
+      undo.push(parts.db.onMove(({ isNewTimeline }) => isNewTimeline && values.doubtAll()))
       undo.push(
         hooks.on('session:bound', 'store', async ({ session }) => {
           await values.load(session.username)

@@ -52,6 +52,7 @@ export class Settings {
   /** One change at a time, so that verify sees what will be. */
   #turn: Promise<unknown> = Promise.resolve()
   #counter = 0
+  #doubts = 0
 
   static readonly migrations: readonly string[] = [
     `CREATE TABLE setting (
@@ -118,11 +119,20 @@ export class Settings {
    * Reads what is in the database and applies what is newer than what this node has. Called at the start, by a hint of
    * another node, and every 30 s.
    */
-  async load(): Promise<void> {
-    const counter = await this.#db.one<{ counter: string }>('SELECT counter FROM setting_counter')
+  load(): Promise<void> {
+    const loading = this.#turn.then(() => this.#load())
+    this.#turn = loading.catch(() => 'the caller of that was told')
+    return loading
+  }
+
+  async #load(): Promise<void> {
+    const doubts = this.#doubts
+    const counter = await this.#db.one<{ counter: string }>('SELECT counter FROM setting_counter', [], { repeat: true })
     const current = Number(counter?.counter ?? 0)
     if (current === this.#counter && current !== 0) return
-    const rows = await this.#db.query<{ key: string; value: unknown }>('SELECT key, value FROM setting')
+    const rows = await this.#db.query<{ key: string; value: unknown }>('SELECT key, value FROM setting', [], {
+      repeat: true,
+    })
     const stored = new Map(rows.map(row => [row.key, row.value]))
     for (const [name, declared] of this.#declared) {
       const defaults = defaultsOf(declared.schema)
@@ -134,7 +144,16 @@ export class Settings {
       }
       this.#apply(declared, next)
     }
-    this.#counter = current
+    if (doubts === this.#doubts) this.#counter = current
+  }
+
+  /**
+   * What the database holds may be something else than what is here, whatever its counter says: a change whose outcome is not known, or
+   * another database server was promoted and changes were lost, after which it counts to the same numbers again. The next `load` reads everything.
+   */
+  doubt(): void {
+    this.#doubts++
+    this.#counter = -1
   }
 
   /**
@@ -159,7 +178,11 @@ export class Settings {
       after: unknown
       changed_by: string
       changed_at: Date
-    }>('SELECT id, key, before, after, changed_by, changed_at FROM setting_history ORDER BY id DESC LIMIT $1', [limit])
+    }>(
+      'SELECT id, key, before, after, changed_by, changed_at FROM setting_history ORDER BY id DESC LIMIT $1',
+      [limit],
+      { repeat: true },
+    )
     return rows.map(row => ({
       id: String(row.id),
       key: row.key,
@@ -185,9 +208,32 @@ export class Settings {
       }
     }
     const before = declared.values[property]
-    await this.#db.transaction(async transaction => {
-      const isDefault = JSON.stringify(wanted) === JSON.stringify(defaults[property])
-      if (isDefault) await transaction.exec('DELETE FROM setting WHERE key = $1', [key])
+    const isDefault = JSON.stringify(wanted) === JSON.stringify(defaults[property])
+    let counter: number
+    try {
+      counter = await this.#write({ key, before, wanted, isDefault, by })
+    } catch (error) {
+      // Perhaps it was carried out all the same, and only the answer was lost: the truth is read as soon as it can be.
+      this.doubt()
+      void this.load().catch(() => 'the poll reads it')
+      throw error
+    }
+    // A number was left out: somebody else has changed something, too, which the next look finds.
+    if (counter === this.#counter + 1) this.#counter = counter
+    this.#apply(declared, next)
+  }
+
+  /** @returns the new counter */
+  async #write(change: {
+    key: string
+    before: unknown
+    wanted: unknown
+    isDefault: boolean
+    by: string
+  }): Promise<number> {
+    const { key, before, wanted, by } = change
+    return this.#db.transaction(async transaction => {
+      if (change.isDefault) await transaction.exec('DELETE FROM setting WHERE key = $1', [key])
       else {
         await transaction.exec(
           `INSERT INTO setting (key, value, changed_by) VALUES ($1, $2, $3)
@@ -204,12 +250,11 @@ export class Settings {
       await transaction.exec('DELETE FROM setting_history WHERE id <= (SELECT max(id) - $1 FROM setting_history)', [
         HISTORY_ROWS_MAX,
       ])
-      const counter = await transaction.one<{ counter: string }>(
+      const row = await transaction.one<{ counter: string }>(
         'UPDATE setting_counter SET counter = counter + 1 RETURNING counter',
       )
-      this.#counter = Number(counter?.counter ?? 0)
+      return Number(row?.counter ?? 0)
     })
-    this.#apply(declared, next)
   }
 
   #keys(): string[] {

@@ -36,6 +36,7 @@ export default feature({
       const row = await server.db.one<{ otherwise: Otherwise; always: string[]; never: string[] }>(
         'SELECT otherwise, always, never FROM archive_preference WHERE username = $1',
         [username],
+        { repeat: true },
       )
       return row ? { otherwise: row.otherwise, always: new Set(row.always), never: new Set(row.never) } : usual
     })
@@ -85,16 +86,23 @@ export default feature({
     server.iq('account', 'set', NS_MAM, 'prefs', async request => {
       const username = ownerOf(request)
       const wish = read(request.payload)
-      await server.db.exec(
-        `INSERT INTO archive_preference (username, otherwise, always, never) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (username) DO UPDATE SET otherwise = $2, always = $3, never = $4`,
-        [username, wish.otherwise, [...wish.always], [...wish.never]],
-      )
+      try {
+        await server.db.exec(
+          `INSERT INTO archive_preference (username, otherwise, always, never) VALUES ($1, $2, $3, $4)
+           ON CONFLICT (username) DO UPDATE SET otherwise = $2, always = $3, never = $4`,
+          [username, wish.otherwise, [...wish.always], [...wish.never]],
+          { repeat: true },
+        )
+      } catch (error) {
+        // Perhaps it was carried out all the same, and only the answer was lost.
+        preferences.doubt(username)
+        throw error
+      }
       preferences.set(username, wish)
       return printed(wish)
     })
     server.on('account:removed', 'store', async ({ username }) => {
-      await server.db.exec('DELETE FROM archive_preference WHERE username = $1', [username])
+      await server.db.exec('DELETE FROM archive_preference WHERE username = $1', [username], { repeat: true })
     })
   },
 })

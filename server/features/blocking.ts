@@ -46,14 +46,16 @@ export default feature({
   ],
   start(server) {
     const lists = server.perAccount<BlockList>(async username => {
-      const rows = await server.db.query<{ jid: string }>('SELECT jid FROM block WHERE username = $1', [username])
+      const rows = await server.db.query<{ jid: string }>('SELECT jid FROM block WHERE username = $1', [username], {
+        repeat: true,
+      })
       return new Set(rows.map(row => row.jid))
     })
     const state: State = { server, lists, goodbyes: new WeakSet() }
     answerCommands(state)
     watchStanzas(state)
     server.on('account:removed', 'store', async ({ username }) => {
-      await server.db.exec('DELETE FROM block WHERE username = $1', [username])
+      await server.db.exec('DELETE FROM block WHERE username = $1', [username], { repeat: true })
     })
   },
 })
@@ -85,9 +87,12 @@ function answerCommands(state: State): void {
     if (new Set([...(await lists.get(username)), ...items]).size > entriesMax) {
       throw stanzaError('resource-constraint', `You can block ${entriesMax} addresses at most.`)
     }
-    await server.db.exec(
-      'INSERT INTO block (username, jid) SELECT $1, unnest($2::text[]) ON CONFLICT (username, jid) DO NOTHING',
-      [username, items],
+    await orDoubt(lists, username, () =>
+      server.db.exec(
+        'INSERT INTO block (username, jid) SELECT $1, unnest($2::text[]) ON CONFLICT (username, jid) DO NOTHING',
+        [username, items],
+        { repeat: true },
+      ),
     )
     const [before, after] = await change(lists, username, list => new Set([...list, ...items]))
     await sayGoodbye(state, own, before, after)
@@ -98,11 +103,13 @@ function answerCommands(state: State): void {
     const items = itemsOf(request.payload)
     // XEP-0191 §3.5: an empty <unblock/> means all.
     const isAll = items.length === 0
-    await server.db.exec('DELETE FROM block WHERE username = $1 AND ($2 OR jid = ANY($3::text[]))', [
-      username,
-      isAll,
-      items,
-    ])
+    await orDoubt(lists, username, () =>
+      server.db.exec(
+        'DELETE FROM block WHERE username = $1 AND ($2 OR jid = ANY($3::text[]))',
+        [username, isAll, items],
+        { repeat: true },
+      ),
+    )
     const [before, after] = await change(
       lists,
       username,
@@ -143,6 +150,16 @@ function watchStanzas({ server, lists, goodbyes }: State): void {
     if (isRequest) throw stanzaError('service-unavailable')
     return 'stop'
   })
+}
+
+/** Writes a change. When that fails it was perhaps carried out all the same: the list in memory is not to be believed then. */
+async function orDoubt(lists: PerAccount<BlockList>, username: string, write: () => Promise<unknown>): Promise<void> {
+  try {
+    await write()
+  } catch (error) {
+    lists.doubt(username)
+    throw error
+  }
 }
 
 /** Changes the list in memory, after the database has it. @returns the list before and after */

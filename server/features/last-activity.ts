@@ -47,6 +47,7 @@ export default feature({
             entries.map(([, leave]) => leave.at),
             entries.map(([, leave]) => leave.status ?? null),
           ],
+          { repeat: true },
         )
       } catch (error) {
         unwritten = new Map([...leaves, ...unwritten])
@@ -60,6 +61,7 @@ export default feature({
       const row = await server.db.one<{ left_at: Date; status: string | null }>(
         'SELECT left_at, status FROM last_activity WHERE username = $1',
         [username],
+        { repeat: true },
       )
       if (row) return { at: row.left_at.getTime(), status: row.status ?? undefined }
       const account = await server.accounts.get(username)
@@ -97,7 +99,7 @@ export default feature({
     })
     server.on('account:removed', 'store', async ({ username }) => {
       unwritten.delete(username)
-      await server.db.exec('DELETE FROM last_activity WHERE username = $1', [username])
+      await server.db.exec('DELETE FROM last_activity WHERE username = $1', [username], { repeat: true })
     })
     server.every(WRITE_EVERY_MS, write)
     return write

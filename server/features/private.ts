@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { feature } from '../core/feature.ts'
 import type { IqRequest } from '../core/iq.ts'
+import type { Queryable } from '../db/pool.ts'
 import { type Element, parseElement, xml } from '../xmpp/element.ts'
 import { stanzaError } from '../xmpp/errors.ts'
 import { NS_PRIVATE } from '../xmpp/namespaces.ts'
@@ -45,6 +46,7 @@ export default feature({
       const row = await server.db.one<{ content: string }>(
         'SELECT content FROM private_entry WHERE username = $1 AND ns = $2 AND name = $3',
         [username, namespaceOf(wanted), wanted.getName()],
+        { repeat: true },
       )
       return xml('query', { xmlns: NS_PRIVATE }, row ? parseElement(row.content) : wanted)
     })
@@ -56,7 +58,7 @@ export default feature({
       if (entries.some(entry => Buffer.byteLength(entry.content) > kilobytesMax * 1024)) {
         throw stanzaError('resource-constraint', `One entry may have ${kilobytesMax} kB at most.`)
       }
-      await server.db.transaction(async transaction => {
+      const write = async (transaction: Queryable): Promise<void> => {
         for (const { ns, name, content } of entries) {
           await transaction.exec(
             `INSERT INTO private_entry (username, ns, name, content) VALUES ($1, $2, $3, $4)
@@ -71,10 +73,11 @@ export default feature({
         if ((row?.count ?? 0) > entriesMax) {
           throw stanzaError('resource-constraint', `You may keep ${entriesMax} entries at most.`)
         }
-      })
+      }
+      await server.db.transaction(write, { repeat: true })
     })
     server.on('account:removed', 'store', async ({ username }) => {
-      await server.db.exec('DELETE FROM private_entry WHERE username = $1', [username])
+      await server.db.exec('DELETE FROM private_entry WHERE username = $1', [username], { repeat: true })
     })
   },
 })

@@ -28,7 +28,10 @@ export default feature({
   start(server) {
     server.advertise('both', { features: [NS_VCARD] })
     server.iq('account', 'get', NS_VCARD, 'vCard', async ({ account, isOwn }) => {
-      const row = await server.db.one<{ content: string }>('SELECT content FROM vcard WHERE username = $1', [account])
+      const row = await server.db.one<{ content: string }>('SELECT content FROM vcard WHERE username = $1', [account], {
+        repeat: true,
+        tolerant: !isOwn,
+      })
       if (row) return row.content
       // XEP-0054 §3.3: no card and no such user MUST look the same to others.
       throw stanzaError(isOwn ? 'item-not-found' : 'service-unavailable')
@@ -45,10 +48,11 @@ export default feature({
         `INSERT INTO vcard (username, content) VALUES ($1, $2)
          ON CONFLICT (username) DO UPDATE SET content = $2, changed_at = now()`,
         [account, content],
+        { repeat: true },
       )
     })
     server.on('account:removed', 'store', async ({ username }) => {
-      await server.db.exec('DELETE FROM vcard WHERE username = $1', [username])
+      await server.db.exec('DELETE FROM vcard WHERE username = $1', [username], { repeat: true })
     })
   },
 })

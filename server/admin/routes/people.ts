@@ -107,9 +107,11 @@ export function peopleRoutes(desk: Desk, { office, events }: RouteParts): void {
   desk.serve(previewRemoval, async call => {
     const { username, name } = await mustFind(office(), call.params.username)
     const { sessions, db } = office().parts
-    const row = await db.one<{ count: number }>('SELECT count(*)::int AS count FROM roster WHERE username = $1', [
-      username,
-    ])
+    const row = await db.one<{ count: number }>(
+      'SELECT count(*)::int AS count FROM roster WHERE username = $1',
+      [username],
+      { repeat: true },
+    )
     const contacts = row?.count ?? 0
     const devices = sessions.of(username).size
     return {
