@@ -11,6 +11,10 @@ export type AwayReason =
   | 'untrusted'
   | 'readonly'
   | 'unknown-host'
+  | 'outdated'
+  | 'other-cluster'
+  | 'two-primaries'
+  | 'misconfigured'
   | 'closed'
 
 /** The database is not there at the moment. Trying again later may help; `mayHaveRun` tells whether the statement may have been carried out. */
@@ -73,9 +77,13 @@ const awayBySystemCode: Record<string, AwayReason> = {
   EPIPE: 'lost',
 }
 
+/** What the server says of a statement that reached it after its deadline (see fence.ts): it was not carried out. */
+export const lateMark = 'lanthorn-too-late'
+
 /** Sentences that `pg` uses instead of codes. */
 const awayByText: [RegExp, AwayReason][] = [
-  [/does not support SSL/, 'untrusted'],
+  [/does not support SSL|establishing an SSL connection|SCRAM-SHA-256-PLUS|channel binding/, 'untrusted'],
+  [/unsupported startup parameter/, 'denied'],
   [/timeout/i, 'timeout'],
   [/terminat|closed|not queryable|ended|after calling end/i, 'lost'],
 ]
@@ -90,6 +98,10 @@ const sentences: Record<AwayReason, string> = {
   untrusted: 'cannot be trusted: it has no TLS, or its certificate is not one that sslmode lets us accept.',
   readonly: 'only lets us read at the moment (it is a standby).',
   'unknown-host': 'has a host name that cannot be found: check the spelling and the DNS.',
+  outdated: 'is a main database of the past: another server was promoted since.',
+  'other-cluster': 'carries another database than the one that is used here.',
+  'two-primaries': 'is one of two main databases at the same time.',
+  misconfigured: 'cannot be used with this URL.',
   closed: 'is not used any more: this server is stopping.',
 }
 
@@ -110,6 +122,7 @@ export function classify(error: unknown, where: string, phase: 'connect' | 'quer
   if (error instanceof DatabaseAway || error instanceof DatabaseFault || !(error instanceof Error)) return error
   const mayHaveRun = phase === 'query'
   const code = codeOf(error)
+  if (error.message.includes(lateMark)) return away('timeout', where, { cause: error })
   if (code !== undefined && /^[0-9A-Z]{5}$/.test(code) && !(code in awayBySystemCode)) {
     const reason = awayByState[code] ?? (code.startsWith('08') ? 'lost' : undefined)
     // These errors are PostgreSQL's own answer: the statement was rolled back.

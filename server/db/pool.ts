@@ -1,43 +1,62 @@
-/** The database as the rest of the server sees it: statements, transactions, direct connections; up or away. */
+/** The database as the rest of the server sees it: statements, transactions, direct connections; up or away; moving when it must. */
 
-import pg from 'pg'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { type Connection, placeOf } from './address.ts'
-import { away, classify, DatabaseAway, DatabaseFault } from './errors.ts'
-import { farewell, probe } from './probe.ts'
-import {
-  type CallOptions,
-  clientConfig,
-  cut,
-  type DirectSession,
-  type Queryable,
-  type Row,
-  Session,
-  type SessionLimits,
-  within,
-} from './session.ts'
+import { addressOf, type Connection, type DatabaseAddress } from './address.ts'
+import type { Connections } from './connections.ts'
+import { away, DatabaseAway, DatabaseFault } from './errors.ts'
+import { FENCE_MS } from './fence.ts'
+import type { ClusterMemory } from './memory.ts'
+import type { Move } from './moves.ts'
+import type { Replication } from './replication.ts'
+import type { CallOptions, DirectSession, Queryable, Row, Session, SessionLimits } from './session.ts'
+import { type DatabaseState, Steering, type Target } from './steering.ts'
 import { transact } from './transaction.ts'
+import type { HostView } from './views.ts'
 
 export { DatabaseAway, DatabaseFault } from './errors.ts'
+export type { ClusterMemory, KnownCluster } from './memory.ts'
+export type { Move } from './moves.ts'
+export type { Replication } from './replication.ts'
 export type { CallOptions, DirectSession, Queryable, Row } from './session.ts'
+export type { DatabaseState } from './steering.ts'
+export type { HostView } from './views.ts'
 
-export type DatabaseState = 'up' | 'away'
-
-export interface DatabaseOptions {
-  /** Where the database is; asked again before each attempt to find it, because an embedded one may come back at another port. */
-  connection: Connection | (() => Connection)
+interface Limits {
   log: Logger
   /** Most connections of the pool. */
   connectionsMax?: number
   /** Most connections beside the pool (LISTEN, advisory locks). */
   directMax?: number
-  /** Most callers that may wait for a connection; the next one is refused at once. */
+  /** Most callers that may wait for a connection, and as many for a database that fails over; the next one is refused at once. */
   waitersMax?: number
   connectTimeoutMs?: number
   queryTimeoutMs?: number
   /** How often a database that is away is looked for. */
   probeIntervalMs?: number
+  /** How often the servers of an outside database are looked at. */
+  heartbeatMs?: number
+  /** Longest time for one such look: a frozen server is left after both together. */
+  lookTimeoutMs?: number
+  /** How long a preferred way to the same server must have been usable before it is gone back to. */
+  preferAfterMs?: number
+  /** How long a call that never ran waits while the database fails over, unless it says otherwise. */
+  awayWaitMs?: number
 }
+
+/** One server that nobody watches (the embedded one, tests). Asked again before each attempt to find it: it may come back at another port. */
+interface OneServer extends Limits {
+  connection: Connection | (() => Connection)
+}
+
+/** Somebody else's servers, watched. */
+interface Servers extends Limits {
+  address: DatabaseAddress | (() => DatabaseAddress)
+  /** What is known for good; without it only what was seen since the start is. */
+  memory?: ClusterMemory
+}
+
+export type DatabaseOptions = OneServer | Servers
 
 export interface TransactionOptions extends CallOptions {
   isolation?: 'read committed' | 'repeatable read' | 'serializable'
@@ -46,92 +65,134 @@ export interface TransactionOptions extends CallOptions {
 /** SQLSTATEs after which PostgreSQL itself asks for the transaction to be run again: serialization_failure, deadlock_detected. */
 const rerunStates = new Set(['40001', '40P01'])
 const runsMax = 3
+/** How often one call is carried out again because its connection broke. */
+const REPEATS_MAX = 8
+/** How long after the last sign of a server calls may wait for the next one; later they are refused at once. */
+const FAILOVER_MS = 15_000
 
 /**
- * One PostgreSQL database. Works through a transaction pooler: no named statements, no state on pooled connections.
+ * One PostgreSQL database on one or several servers. Works through a transaction pooler: no named statements, no state on pooled connections.
  * Every call ends within its time limit with rows, DatabaseAway (not there now) or DatabaseFault (refused).
  */
 export class Database implements Queryable, AsyncDisposable {
-  readonly #locate: () => Connection
-  readonly #log: Logger
-  readonly #limits: SessionLimits
-  readonly #connectionsMax: number
-  readonly #directMax: number
-  readonly #waitersMax: number
-  readonly #probeIntervalMs: number
-  readonly #listeners = new Set<(state: DatabaseState, sentence: string) => void>()
-  readonly #directs = new Set<pg.Client>()
-  #connection: Connection
-  #plain = false
-  #pool: pg.Pool
-  #clients = new Set<pg.ClientBase>()
-  #state: DatabaseState = 'up'
-  #lastFault: DatabaseAway | undefined
-  #probing: Promise<DatabaseAway | undefined> | undefined
-  #probeTimer: NodeJS.Timeout | undefined
+  readonly #steering: Steering
+  readonly #queryTimeoutMs: number
+  readonly #connectTimeoutMs: number
+  readonly #waitingMax: number
+  readonly #awayWaitMs: number | undefined
+  /** Calls that have not ended, those that wait for a server included. */
+  #calls = 0
+  #onIdle: (() => void) | undefined
+  /** Of these, those that hold a connection. */
+  #running = 0
+  #pause: { end(): void; onIdle: () => void } | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: DatabaseOptions) {
-    const { connection } = options
-    this.#locate = typeof connection === 'function' ? connection : () => connection
-    this.#log = options.log
-    this.#limits = {
+    const limits: SessionLimits = {
       connectTimeoutMs: options.connectTimeoutMs ?? 3_000,
       queryTimeoutMs: options.queryTimeoutMs ?? 5_000,
     }
-    this.#connectionsMax = options.connectionsMax ?? 10
-    this.#directMax = options.directMax ?? 8
-    this.#waitersMax = options.waitersMax ?? 1_000
-    this.#probeIntervalMs = options.probeIntervalMs ?? 500
-    this.#connection = this.#locate()
-    this.#pool = this.#makePool()
+    this.#queryTimeoutMs = limits.queryTimeoutMs
+    this.#connectTimeoutMs = limits.connectTimeoutMs
+    const { connectionsMax = 10, waitersMax = 1_000 } = options
+    this.#waitingMax = connectionsMax + waitersMax
+    this.#awayWaitMs = options.awayWaitMs
+    this.#steering = new Steering(firstTarget(options), {
+      log: options.log,
+      limits,
+      connectionsMax,
+      directMax: options.directMax ?? 8,
+      waitersMax,
+      probeIntervalMs: options.probeIntervalMs,
+      heartbeatMs: options.heartbeatMs ?? 1_000,
+      lookTimeoutMs: options.lookTimeoutMs ?? 1_800,
+      preferAfterMs: options.preferAfterMs ?? 10_000,
+    })
   }
 
-  /** 'up' until a probe failed, 'away' until one succeeded again. While away, calls are refused at once. */
+  /** 'up' until no server could be found, 'away' until one was found again. */
   get state(): DatabaseState {
-    return this.#state
+    return this.#steering.state
   }
 
-  /** Where the database is, for screens: no user, no password. */
+  /** Where the database is, for screens: no user, no password. The server in use; all of them while none is. */
   get place(): string {
-    return placeOf(this.#connection)
+    return this.#steering.place
+  }
+
+  /** The server in use. */
+  get current(): Connection | undefined {
+    return this.#steering.host?.connection
+  }
+
+  /** Counts the promotions of this database. */
+  get timeline(): number | undefined {
+    return this.#steering.timeline
+  }
+
+  /** The last look at each host. */
+  get hosts(): readonly HostView[] {
+    return this.#steering.hosts
+  }
+
+  /** Whether commits wait for standbys. */
+  get replication(): Replication {
+    return this.#steering.replication
+  }
+
+  /** The last changes of the server in use, oldest first. */
+  get moves(): readonly Move[] {
+    return this.#steering.moves.last
   }
 
   /** Calls `listener` at each change of `state` with a sentence for people. Gives the function that ends it. */
   onState(listener: (state: DatabaseState, sentence: string) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#steering.onState(listener)
+  }
+
+  /** Calls `listener` at each change of the server in use, before those who wait go on. Gives the function that ends it. */
+  onMove(listener: (move: Move) => void): () => void {
+    return this.#steering.moves.on(listener)
   }
 
   /** Looks now whether the database can be used. Throws DatabaseAway with a sentence when not. */
   async check(): Promise<void> {
-    const fault = await this.#probe()
+    this.#refuseWhenClosing()
+    const fault = await this.#steering.check()
     if (fault) throw fault
   }
 
+  /** Forgets which database this is: its servers were rebuilt on purpose. Throws DatabaseAway when none can be used all the same. */
+  async trust(): Promise<void> {
+    this.#refuseWhenClosing()
+    await this.#steering.trust()
+  }
+
   async query<R extends object = Row>(text: string, values: readonly unknown[] = [], options: CallOptions = {}) {
-    return this.#withSession(options, session => session.query<R>(text, values, options))
+    return this.#call(options, session => session.query<R>(text, values, options))
   }
 
   async one<R extends object = Row>(text: string, values: readonly unknown[] = [], options: CallOptions = {}) {
-    return this.#withSession(options, session => session.one<R>(text, values, options))
+    return this.#call(options, session => session.one<R>(text, values, options))
   }
 
   async exec(text: string, values: readonly unknown[] = [], options: CallOptions = {}): Promise<number> {
-    return this.#withSession(options, session => session.exec(text, values, options))
+    return this.#call(options, session => session.exec(text, values, options))
   }
 
   /**
-   * Runs `work` in one transaction; commits when it returns, rolls back when it throws. Runs it again (three times in all) when PostgreSQL
-   * gave up on it because of a deadlock or a serialization failure, so `work` must do nothing but ask this database.
-   * `timeoutMs` is the limit for the whole (default: twice that of one statement).
+   * Runs `work` in one transaction; commits when it returns, rolls back when it throws. Runs it again when PostgreSQL gave up on it because of
+   * a deadlock or a serialization failure (three times in all), and when the connection broke before COMMIT was sent, so `work` must do
+   * nothing but ask this database. `timeoutMs` is the limit for the whole (default: twice that of one statement).
    */
   async transaction<T>(work: (transaction: Queryable) => Promise<T>, options: TransactionOptions = {}): Promise<T> {
-    const timeoutMs = options.timeoutMs ?? this.#limits.queryTimeoutMs * 2
+    const timeoutMs = options.timeoutMs ?? this.#queryTimeoutMs * 2
     const begin = `BEGIN ISOLATION LEVEL ${(options.isolation ?? 'read committed').toUpperCase()}`
+    const call = { ...options, timeoutMs, tolerant: false }
     for (let run = 1; ; run++) {
       try {
-        return await this.#withSession({ timeoutMs }, session => transact(session, { begin, limitMs: timeoutMs }, work))
+        return await this.#call(call, session => transact(session, { begin, limitMs: timeoutMs }, work))
       } catch (error) {
         if (run === runsMax || !(error instanceof DatabaseFault) || !rerunStates.has(error.code)) throw error
       }
@@ -140,32 +201,74 @@ export class Database implements Queryable, AsyncDisposable {
 
   /**
    * Opens a connection of its own beside the pool for what a pooled one must not carry: advisory locks, LISTEN, long work. It is closed
-   * when `work` ends. Statements here have the usual time limit unless they bring their own.
+   * when `work` ends, and cut when the database moves. Statements here have the usual time limit unless they bring their own.
    */
   async direct<T>(work: (session: DirectSession) => Promise<T>): Promise<T> {
     this.#refuseWhenClosing()
-    if (this.#directs.size >= this.#directMax) throw away('busy', this.place)
-    const client = await this.#connectDirect()
-    const session = new Session(client, this.#connection, this.#limits, Number.POSITIVE_INFINITY)
-    const closed = new Promise<void>(resolve => client.once('end', () => resolve()))
-    const direct: DirectSession = {
-      query: session.query.bind(session),
-      one: session.one.bind(session),
-      exec: session.exec.bind(session),
-      closed,
-      onNotification: listener => {
-        client.on('notification', notice => listener(notice.channel, notice.payload ?? ''))
+    const connections = await this.#find(performance.now() + this.#connectTimeoutMs, {}, performance.now(), false)
+    try {
+      const { client, session } = await connections.openDirect()
+      const closed = new Promise<void>(resolve => client.once('end', () => resolve()))
+      const direct: DirectSession = {
+        query: session.query.bind(session),
+        one: session.one.bind(session),
+        exec: session.exec.bind(session),
+        closed,
+        onNotification: listener => {
+          client.on('notification', notice => listener(notice.channel, notice.payload ?? ''))
+        },
+      }
+      try {
+        return await work(direct)
+      } finally {
+        await connections.closeDirect(client)
+      }
+    } catch (error) {
+      if (error instanceof DatabaseAway && error.reason !== 'busy') void this.#steering.doubt()
+      throw error
+    }
+  }
+
+  /**
+   * Holds all calls back: resolves when none runs any more; new ones wait, inside their own time limits, until `resume` or until `limitMs`
+   * have passed since the call. Direct connections are not touched.
+   * @throws DatabaseAway when what runs does not end in time; then nothing is held back
+   */
+  async pause(limitMs: number): Promise<{ resume(): void }> {
+    this.#refuseWhenClosing()
+    if (this.#pause) throw new Error('the database is paused already')
+    let timer: NodeJS.Timeout | undefined
+    const idle = Promise.withResolvers<boolean>()
+    const pause = {
+      onIdle: () => idle.resolve(true),
+      end: () => {
+        clearTimeout(timer)
+        idle.resolve(false)
+        if (this.#pause !== pause) return
+        this.#pause = undefined
+        this.#steering.wakeAll()
       },
     }
-    try {
-      return await work(direct)
-    } catch (error) {
-      if (error instanceof DatabaseAway) this.#suspect()
-      throw error
-    } finally {
-      this.#directs.delete(client)
-      await farewell(client)
-    }
+    this.#pause = pause
+    timer = setTimeout(pause.end, limitMs)
+    if (this.#running === 0) pause.onIdle()
+    if (!(await idle.promise)) throw away('busy', this.place)
+    return { resume: pause.end }
+  }
+
+  /**
+   * This object is that database from now on; works while paused. The new one is looked at first and taken as it is.
+   * @param memory where to keep which one it is; a function for `target` without it means a server that nobody need watch (the embedded one)
+   * @throws DatabaseAway when it cannot be used; then everything stays as it was
+   */
+  async switchTo(target: DatabaseAddress | (() => DatabaseAddress), memory?: ClusterMemory): Promise<void> {
+    this.#refuseWhenClosing()
+    await this.#steering.switchTo(targetOf(target, memory))
+  }
+
+  /** The time after which a write that is sent now must not begin any more, in the server's clock. Writes are fenced without asking for it. */
+  deadline(limitMs = FENCE_MS): Date {
+    return new Date((this.#steering.host?.clock ?? Date.now()) + limitMs)
   }
 
   /** Ends all connections: running statements may finish within their limits, new calls are refused. */
@@ -174,162 +277,121 @@ export class Database implements Queryable, AsyncDisposable {
     return this.#closing
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
+  async #shutDown(): Promise<void> {
+    this.#steering.wakeAll()
+    if (this.#calls > 0) {
+      const idle = new Promise<void>(resolve => {
+        this.#onIdle = resolve
+      })
+      await Promise.race([idle, sleep(this.#queryTimeoutMs, undefined, { ref: false })])
+    }
+    await this.#steering.close(this.#calls > 0 ? 0 : this.#queryTimeoutMs)
   }
 
-  async #shutDown(): Promise<void> {
-    clearTimeout(this.#probeTimer)
-    this.#listeners.clear()
-    const ended = this.#pool.end()
-    try {
-      await within(ended, this.#limits.queryTimeoutMs, () => away('timeout', this.place))
-    } catch {
-      // Somebody still holds a connection, or the server does not say goodbye: cut what is left.
-      for (const client of this.#clients) cut(client)
-    }
-    for (const client of this.#directs) cut(client)
-    await this.#probing
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
 
   #refuseWhenClosing(): void {
     if (this.#closing) throw away('closed', this.place)
   }
 
-  #makePool(): pg.Pool {
-    const clients = new Set<pg.ClientBase>()
-    const pool = new pg.Pool({
-      ...clientConfig(this.#connection, this.#limits, this.#plain),
-      max: this.#connectionsMax,
-      min: 1,
-      idleTimeoutMillis: 30_000,
-    })
-    pool.on('connect', client => clients.add(client))
-    pool.on('remove', client => clients.delete(client))
-    pool.on('error', error => {
-      this.#log.info({ code: (error as { code?: string }).code }, 'idle database connection lost')
-      this.#suspect()
-    })
-    this.#clients = clients
-    return pool
-  }
-
-  /** Borrows a connection for `work`; a broken one is thrown away, never given back. */
-  async #withSession<T>(options: CallOptions, work: (session: Session) => Promise<T>): Promise<T> {
+  async #call<T>(options: CallOptions, work: (session: Session) => Promise<T>): Promise<T> {
     this.#refuseWhenClosing()
-    if (this.#state === 'away') throw this.#lastFault ?? away('refused', this.place)
-    const deadline = performance.now() + (options.timeoutMs ?? this.#limits.queryTimeoutMs)
+    this.#calls++
     try {
-      const { client, connection } = await this.#borrow(deadline)
-      const session = new Session(client, connection, this.#limits, deadline)
-      try {
-        return await work(session)
-      } finally {
-        session.leave()
-        client.release(session.broken)
-      }
-    } catch (error) {
-      if (error instanceof DatabaseAway && error.reason !== 'busy') this.#suspect()
-      throw error
+      return await this.#repeat(options, work)
+    } finally {
+      this.#calls--
+      if (this.#calls === 0) this.#onIdle?.()
     }
   }
 
-  async #borrow(deadline: number): Promise<{ client: pg.PoolClient; connection: Connection }> {
-    const pool = this.#pool
-    const connection = this.#connection
-    if (pool.waitingCount >= this.#waitersMax) throw away('busy', placeOf(connection))
-    const limitMs = Math.min(this.#limits.connectTimeoutMs, deadline - performance.now())
-    const borrowing = pool.connect()
-    let isLate = false
-    borrowing.then(
-      client => {
-        if (isLate) client.release()
-      },
-      () => undefined, // the waiting below reports it
-    )
-    try {
-      const client = await within(borrowing, limitMs, () => {
-        isLate = true
-        const isFull = pool.totalCount >= this.#connectionsMax && pool.idleCount === 0
-        return away(isFull ? 'busy' : 'timeout', placeOf(connection))
+  /** Carries a call out, and again where that is allowed, until it is done or its time is over. */
+  async #repeat<T>(options: CallOptions, work: (session: Session) => Promise<T>): Promise<T> {
+    const began = performance.now()
+    const deadline = began + (options.timeoutMs ?? this.#queryTimeoutMs)
+    let last: DatabaseAway | undefined
+    for (let repeats = 0; ; repeats++) {
+      const connections = await this.#find(deadline, options, began, repeats > 0).catch((error: unknown) => {
+        // What may have run must not be told as refused.
+        throw last?.mayHaveRun ? last : error
       })
-      return { client, connection }
-    } catch (error) {
-      throw classify(error, placeOf(connection), 'connect')
+      try {
+        return await this.#run(connections, deadline, options, work)
+      } catch (error) {
+        if (!(error instanceof DatabaseAway) || error.reason === 'busy') throw error
+        const doubt = this.#steering.doubt()
+        const isOver = this.#closing !== undefined || performance.now() >= deadline || repeats === REPEATS_MAX
+        if (isOver || (error.mayHaveRun && !options.repeat)) throw error
+        last = last?.mayHaveRun ? last : error
+        await doubt
+      }
     }
   }
 
-  async #connectDirect(): Promise<pg.Client> {
-    const client = new pg.Client(clientConfig(this.#connection, this.#limits, this.#plain))
-    client.on('error', () => undefined) // each statement and `closed` tell of a lost connection
-    this.#directs.add(client)
+  async #run<T>(
+    connections: Connections,
+    deadline: number,
+    options: CallOptions,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    this.#running++
     try {
-      await within(client.connect(), this.#limits.connectTimeoutMs, () => away('timeout', this.place))
-      return client
-    } catch (error) {
-      this.#directs.delete(client)
-      cut(client)
-      const known = classify(error, this.place, 'connect')
-      if (known instanceof DatabaseAway) this.#suspect()
-      throw known
+      const standby = options.tolerant ? this.#steering.currentStandby : undefined
+      if (standby) {
+        try {
+          return await standby.run((performance.now() + deadline) / 2, work)
+        } catch {
+          // Whatever it was: the main database is asked, and its answer counts.
+        }
+      }
+      return await connections.run(deadline, work)
+    } finally {
+      this.#running--
+      if (this.#running === 0) this.#pause?.onIdle()
     }
   }
 
-  /** Something went wrong: find out whether it was the one statement or the whole database. */
-  #suspect(): void {
-    if (!this.#closing && !this.#probing && !this.#probeTimer) void this.#probe()
-  }
-
-  #probe(): Promise<DatabaseAway | undefined> {
-    this.#refuseWhenClosing()
-    this.#probing ??= this.#probeOnce().finally(() => {
-      this.#probing = undefined
-    })
-    return this.#probing
-  }
-
-  async #probeOnce(): Promise<DatabaseAway | undefined> {
-    clearTimeout(this.#probeTimer)
-    this.#probeTimer = undefined
-    this.#moveWhenChanged()
-    const { fault, plain } = await probe(this.#connection, this.#limits, this.#plain)
-    if (plain !== this.#plain) {
-      this.#plain = plain
-      this.#replacePool()
+  /** The connections of the server in use; waits for them as long as this call may. */
+  async #find(deadline: number, options: CallOptions, began: number, isRepeat: boolean): Promise<Connections> {
+    for (;;) {
+      const { connections, fault } = this.#steering
+      if (fault) this.#refuseWhenClosing()
+      if (connections && !this.#pause) return connections
+      this.#steering.start()
+      const now = performance.now()
+      const patienceMs = fault && !this.#pause ? this.#patience(options) - (now - began) : Number.POSITIVE_INFINITY
+      const limitMs = Math.min(patienceMs, deadline - now)
+      if (limitMs <= 0) throw fault ?? away('timeout', this.place)
+      if (this.#steering.waiting >= this.#waitingMax) throw away('busy', this.place)
+      await this.#steering.changed(limitMs, isRepeat)
     }
-    if (this.#closing) return fault
-    this.#lastFault = fault
-    if (fault) {
-      this.#probeTimer = setTimeout(() => void this.#probe(), this.#probeIntervalMs)
-      this.#probeTimer.unref()
-    }
-    if ((fault ? 'away' : 'up') !== this.#state) this.#turn(fault)
-    return fault
   }
 
-  #turn(fault: DatabaseAway | undefined): void {
-    this.#state = fault ? 'away' : 'up'
-    // Connections of before may hang on a host that is gone: none of them is used again.
-    if (fault) this.#replacePool()
-    const sentence = fault ? fault.message : `The database at ${this.place} can be used again.`
-    if (fault) this.#log.warn({ reason: fault.reason }, sentence)
-    else this.#log.info(sentence)
-    for (const listener of this.#listeners) listener(this.#state, sentence)
+  /** How long a call may wait while there is no server: only while it fails over, and only where there is another one to wait for. */
+  #patience(options: CallOptions): number {
+    const { awayForMs, isWatched, address } = this.#steering
+    if (!isWatched || awayForMs === undefined || awayForMs > FAILOVER_MS) return 0
+    const longestMs = options.repeat
+      ? Number.POSITIVE_INFINITY
+      : (this.#awayWaitMs ?? (address.hosts.length > 1 ? 750 : 0))
+    return Math.min(options.waitMs ?? longestMs, FAILOVER_MS)
   }
+}
 
-  #moveWhenChanged(): void {
-    const found = this.#locate()
-    if (JSON.stringify(found) === JSON.stringify(this.#connection)) return
-    this.#connection = found
-    this.#plain = false
-    this.#replacePool()
-  }
+function firstTarget(options: DatabaseOptions): Target {
+  if ('address' in options) return { ...targetOf(options.address, options.memory), isWatched: true }
+  const { connection } = options
+  const locate = typeof connection === 'function' ? connection : () => connection
+  return { locate: () => addressOf(locate()), isWatched: false }
+}
 
-  #replacePool(): void {
-    const old = this.#pool
-    const clients = this.#clients
-    this.#pool = this.#makePool()
-    old.end().catch(() => undefined) // a pool without a server cannot say goodbye; its sockets are cut below
-    for (const client of clients) cut(client)
+function targetOf(target: DatabaseAddress | (() => DatabaseAddress), memory?: ClusterMemory): Target {
+  const isFixed = typeof target !== 'function'
+  return {
+    locate: isFixed ? () => target : target,
+    isWatched: isFixed || memory !== undefined,
+    ...(memory ? { memory } : {}),
   }
 }

@@ -1,16 +1,24 @@
 /** One PostgreSQL connection with our rules on it: every statement has a time limit, and a connection that broke is never used again. */
-import { readFileSync } from 'node:fs'
 import net from 'node:net'
-import pg from 'pg'
+import type pg from 'pg'
 import { type Connection, placeOf } from './address.ts'
 import { away, classify, DatabaseFault } from './errors.ts'
-import { DatabaseUrlFault } from './url.ts'
+import { FencedQuery, fencedText, isWrite, lastResult } from './fence.ts'
 
 export type Row = Record<string, unknown>
 
 export interface CallOptions {
   /** Longest time for this statement, waiting for a connection included. */
   timeoutMs?: number
+  /** Declared idempotent: carried out again, within its time limit, when the connection broke under it. What never ran is repeated always. */
+  repeat?: boolean
+  /** May be read from a standby, as long as every commit waits until it can be read there. For statements that only read. */
+  tolerant?: boolean
+  /**
+   * Longest wait for another server while the database fails over, within the time limit. By default a `repeat` call waits as long as its
+   * time limit, any other one the Database's `awayWaitMs`.
+   */
+  waitMs?: number
 }
 
 /** What can be asked of a database, a transaction or a direct connection. Values go as $1, $2, …; statements are never named. */
@@ -40,57 +48,7 @@ interface Internals {
   processID?: number | null
   secretKey?: number | null
   connection?: { stream: net.Socket }
-}
-
-/** bigint (int8, count(*)) as a number: our counters stay far below 2^53, and one that does not must not be rounded silently. */
-function parseBigint(text: string): number {
-  const value = Number(text)
-  if (!Number.isSafeInteger(value)) throw new RangeError(`bigint ${text} does not fit a number: select it as text`)
-  return value
-}
-
-const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
-    oid === pg.types.builtins.INT8 && format !== 'binary'
-      ? parseBigint
-      : pg.types.getTypeParser(oid, format as 'text')) as typeof pg.types.getTypeParser,
-}
-
-/**
- * What `pg` needs to open this connection.
- * @throws DatabaseUrlFault when the authority's file cannot be read
- * @param plain true when the server said that it has no TLS and the mode allows to do without
- */
-export function clientConfig(connection: Connection, limits: SessionLimits, plain = false): pg.ClientConfig {
-  const isSocket = connection.host.startsWith('/')
-  const wantsTls = connection.tls !== 'disable' && !isSocket && !(plain && connection.tls === 'prefer')
-  return {
-    host: connection.host,
-    port: connection.port,
-    user: connection.user,
-    password: connection.password,
-    database: connection.database,
-    application_name: connection.applicationName ?? 'lanthorn',
-    connectionTimeoutMillis: limits.connectTimeoutMs,
-    keepAlive: true,
-    keepAliveInitialDelayMillis: 10_000,
-    types,
-    ssl: wantsTls
-      ? {
-          rejectUnauthorized: connection.tls === 'verify-full',
-          ...(connection.authorityFile ? { ca: readAuthority(connection.authorityFile) } : {}),
-          ...(net.isIP(connection.host) ? {} : { servername: connection.host }),
-        }
-      : false,
-  }
-}
-
-function readAuthority(file: string): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (error) {
-    throw new DatabaseUrlFault(`The file ${file} (sslrootcert in the database URL) cannot be read: ${error}.`)
-  }
+  getTransactionStatus?(): 'I' | 'T' | 'E' | null
 }
 
 /** Cuts the connection at once, without a goodbye that a hung server would never answer. */
@@ -104,12 +62,23 @@ export class Session implements Queryable {
   readonly #connection: Connection
   readonly #limits: SessionLimits
   readonly #deadline: number
+  readonly #fence: (() => string) | undefined
   readonly #onError: (error: Error) => void
   #broken: Error | undefined
 
-  /** @param deadline performance.now() time after which nothing may run here any more (Infinity: no such time) */
-  constructor(client: pg.ClientBase, connection: Connection, limits: SessionLimits, deadline: number) {
+  /**
+   * @param deadline performance.now() time after which nothing may run here any more (Infinity: no such time)
+   * @param fence gives the time, in the server's clock, after which a write that is sent now must not begin any more
+   */
+  constructor(
+    client: pg.ClientBase,
+    connection: Connection,
+    limits: SessionLimits,
+    deadline: number,
+    fence?: () => string,
+  ) {
     this.client = client
+    this.#fence = fence
     this.#connection = connection
     this.#limits = limits
     this.#deadline = deadline
@@ -158,15 +127,28 @@ export class Session implements Queryable {
     const left = this.#deadline - performance.now()
     const limitMs = Math.min(options.timeoutMs ?? this.#limits.queryTimeoutMs, left)
     if (limitMs <= 0) throw away('timeout', where)
-    // Without values the simple protocol is used, which also takes several statements at once.
-    const running = values.length === 0 ? this.client.query(text) : this.client.query(text, values as unknown[])
     try {
-      return await within(running, limitMs, () => this.giveUp())
+      return await within(this.#send(text, values as unknown[]), limitMs, () => this.giveUp())
     } catch (error) {
       const known = classify(error, where, 'query')
       if (!(known instanceof DatabaseFault)) this.#broken ??= known as Error
       throw known
     }
+  }
+
+  /** Without values the simple protocol is used, which also takes several statements at once. */
+  #send(text: string, values: unknown[]): Promise<pg.QueryResult> {
+    const { client } = this
+    const isOpen = (client as unknown as Internals).getTransactionStatus?.() === 'T'
+    if (!this.#fence || !(isOpen ? text === 'COMMIT' : isWrite(text))) {
+      return values.length === 0 ? client.query(text) : client.query(text, values)
+    }
+    if (values.length === 0) return client.query(fencedText(text, this.#fence())).then(lastResult)
+    const deadline = this.#fence()
+    return new Promise((resolve, reject) => {
+      const callback = (error: Error | null, result: unknown) => (error ? reject(error) : resolve(lastResult(result)))
+      client.query(new FencedQuery({ text, values, callback }, deadline) as unknown as pg.Submittable)
+    })
   }
 }
 
@@ -202,7 +184,7 @@ function cancel(connection: Connection, client: Internals): Promise<void> {
   return new Promise(resolve => {
     const socket = connection.host.startsWith('/')
       ? net.connect(`${connection.host}/.s.PGSQL.${connection.port}`)
-      : net.connect(connection.port, connection.host)
+      : net.connect(connection.port, connection.address ?? connection.host)
     socket.setTimeout(1_000, () => socket.destroy())
     socket.on('connect', () => socket.end(request))
     socket.on('error', () => socket.destroy())

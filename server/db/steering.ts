@@ -1,0 +1,471 @@
+/** Which server is used: follows what the heartbeat sees, leaves a server in time, and lets nobody onto the wrong one. */
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import { type DatabaseAddress, placeOf } from './address.ts'
+import type { Choice, KnownCluster, Verdict } from './choose.ts'
+import { Connections } from './connections.ts'
+import { away, type DatabaseAway } from './errors.ts'
+import { FENCE_MS } from './fence.ts'
+import { Heartbeat } from './heartbeat.ts'
+import type { Host } from './hosts.ts'
+import type { ClusterMemory } from './memory.ts'
+import { Moves } from './moves.ts'
+import type { Identity, ServerReport } from './probe.ts'
+import { isCurrent, type Replication, replicationOf } from './replication.ts'
+import type { SessionLimits } from './session.ts'
+import { type HostView, viewsOf } from './views.ts'
+
+export type DatabaseState = 'up' | 'away'
+
+/** Where the database is, and whether its servers are watched: an outside one is, the embedded one has a supervisor. */
+export interface Target {
+  readonly locate: () => DatabaseAddress
+  readonly isWatched: boolean
+  readonly memory?: ClusterMemory
+}
+
+export interface SteeringOptions {
+  log: Logger
+  limits: SessionLimits
+  connectionsMax: number
+  directMax: number
+  waitersMax: number
+  probeIntervalMs: number | undefined
+  heartbeatMs: number
+  /** Longest time for one look at a watched host. */
+  lookTimeoutMs: number
+  preferAfterMs: number
+}
+
+/** How long what runs on a server that was demoted may take to end. */
+const DRAIN_MS = 1_000
+/** Connections for reading from a standby. */
+const STANDBY_CONNECTIONS = 4
+
+/** A server in use, with what makes it that server. */
+interface Lead {
+  readonly connections: Connections
+  readonly host: Host
+  readonly report: ServerReport
+}
+
+interface Waiter {
+  wake(isChanged: boolean): void
+  /** It waits to be carried out again. */
+  readonly isRepeat: boolean
+}
+
+export class Steering {
+  readonly #options: SteeringOptions
+  readonly #log: Logger
+  readonly #waiters = new Set<Waiter>()
+  readonly #listeners = new Set<(state: DatabaseState, sentence: string) => void>()
+  readonly moves = new Moves()
+  #target: Target
+  #heartbeat: Heartbeat
+  #known: KnownCluster | undefined
+  #lead: Lead | undefined
+  #standby: Lead | undefined
+  #state: DatabaseState = 'up'
+  #fault: DatabaseAway | undefined
+  /** When the last server in use gave its last sign, and which it was. */
+  #left: { place: string; at: number; timeline: number | undefined } | undefined
+  #warned = ''
+  #changing: Promise<void> | undefined
+  #doubting: Promise<void> | undefined
+  #isStarted = false
+  #isClosed = false
+
+  constructor(target: Target, options: SteeringOptions) {
+    this.#options = options
+    this.#log = options.log
+    this.#target = target
+    this.#known = target.memory?.read()
+    this.#heartbeat = this.#makeHeartbeat(target, () => this.#known)
+  }
+
+  get state(): DatabaseState {
+    return this.#state
+  }
+
+  /** Why there is no server to use. */
+  get fault(): DatabaseAway | undefined {
+    return this.#state === 'away' ? this.#fault : undefined
+  }
+
+  get isWatched(): boolean {
+    return this.#target.isWatched
+  }
+
+  get address(): DatabaseAddress {
+    return this.#heartbeat.address
+  }
+
+  /** The connections to the server in use. */
+  get connections(): Connections | undefined {
+    return this.#lead?.connections
+  }
+
+  get host(): Host | undefined {
+    return this.#lead?.host
+  }
+
+  get place(): string {
+    return this.#lead?.host.place ?? placeOf(this.address)
+  }
+
+  get timeline(): number | undefined {
+    return this.#lead?.report.timeline ?? this.#known?.timeline
+  }
+
+  get hosts(): HostView[] {
+    const { verdicts, leastTimeline } = this.#heartbeat.choose()
+    const { seen } = this.#heartbeat
+    return viewsOf({ seen, verdicts, leastTimeline, known: this.#known, inUse: this.#lead?.host })
+  }
+
+  get replication(): Replication {
+    const report = this.#lead?.host.lastGood?.report
+    if (report) return replicationOf(report, this.address.user)
+    return { kind: 'unknown', sentence: 'Whether standbys follow is not known while the database is away.' }
+  }
+
+  /** A standby that may be read as if it were the main database, as far as was seen a moment ago. */
+  get currentStandby(): Connections | undefined {
+    const standby = this.#standby
+    const lead = this.#lead?.host.last
+    const copy = standby?.host.last
+    if (!lead?.report || !copy?.report || !isCurrent(lead.report, copy.report)) return undefined
+    const oldest = performance.now() - 2 * this.#options.heartbeatMs
+    return lead.startedAt >= oldest && copy.startedAt >= oldest ? standby?.connections : undefined
+  }
+
+  /** How long ago the last server in use gave its last sign; undefined when there was none yet. */
+  get awayForMs(): number | undefined {
+    return this.#left ? performance.now() - this.#left.at : undefined
+  }
+
+  onState(listener: (state: DatabaseState, sentence: string) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Begins to look for a server, if nobody has yet. */
+  start(): void {
+    if (this.#isStarted || this.#isClosed) return
+    this.#isStarted = true
+    void this.#settle(false)
+  }
+
+  /** Looks at all hosts now. Gives why none can be used. */
+  async check(): Promise<DatabaseAway | undefined> {
+    this.#isStarted = true
+    await this.#settle(true)
+    if (this.#isClosed) return away('closed', this.place)
+    return this.#lead ? undefined : (this.#fault ?? away('timeout', this.place))
+  }
+
+  /** Something went wrong on the server in use: finds out whether it was that alone. Resolves when it is known. */
+  doubt(): Promise<void> {
+    if (this.#isClosed || !this.#lead) return this.#changing ?? Promise.resolve()
+    this.#doubting ??= this.#heartbeat
+      .doubt()
+      .then(choice => this.#follow(choice))
+      .finally(() => {
+        this.#doubting = undefined
+      })
+    return this.#doubting
+  }
+
+  /** Waits until something changed: a server is used, or none is any more. Gives false when the limit passed before. */
+  changed(limitMs: number, isRepeat: boolean): Promise<boolean> {
+    return new Promise(resolve => {
+      const waiter: Waiter = {
+        isRepeat,
+        wake: isChanged => {
+          clearTimeout(timer)
+          this.#waiters.delete(waiter)
+          resolve(isChanged)
+        },
+      }
+      const timer = setTimeout(() => waiter.wake(false), Math.max(0, limitMs))
+      this.#waiters.add(waiter)
+    })
+  }
+
+  get waiting(): number {
+    return this.#waiters.size
+  }
+
+  wakeAll(): void {
+    for (const waiter of [...this.#waiters]) waiter.wake(true)
+  }
+
+  /** Forgets which database this is and what timeline it had: the servers were rebuilt on purpose. */
+  async trust(): Promise<void> {
+    await this.#target.memory?.forget()
+    this.#known = undefined
+    await this.check()
+  }
+
+  /**
+   * Uses another database from now on. It is looked at first, and taken as it is: nothing that is known of the old one counts.
+   * @throws DatabaseAway when it cannot be used; then everything stays as it was
+   */
+  async switchTo(target: Target): Promise<void> {
+    const next = this.#makeHeartbeat(target, () => (next === this.#heartbeat ? this.#known : undefined))
+    const choice = await next.settle()
+    const host = choice.index === undefined ? undefined : next.hosts[choice.index]
+    const report = host?.last?.report
+    if (choice.kind !== 'use' || !host || !report || this.#isClosed) {
+      await next.close()
+      throw choice.fault ?? away('timeout', placeOf(target.locate()))
+    }
+    await this.#changing
+    const old = { heartbeat: this.#heartbeat, lead: this.#lead, standby: this.#standby }
+    this.#target = target
+    this.#heartbeat = next
+    this.#lead = undefined
+    this.#standby = undefined
+    this.#left = undefined
+    this.#known = undefined
+    this.#isStarted = true
+    void old.lead?.connections.drain(DRAIN_MS)
+    old.standby?.connections.cut()
+    void old.heartbeat.close()
+    await this.#use(host, report)
+    next.hurry()
+  }
+
+  async close(limitMs: number): Promise<void> {
+    this.#isClosed = true
+    this.#listeners.clear()
+    this.moves.clear()
+    this.wakeAll()
+    this.#standby?.connections.cut()
+    await this.#lead?.connections.drain(limitMs)
+    await this.#heartbeat.close()
+    await this.#changing
+    await this.#doubting
+  }
+
+  #makeHeartbeat(target: Target, known: () => KnownCluster | undefined): Heartbeat {
+    const { limits, probeIntervalMs, heartbeatMs, lookTimeoutMs, preferAfterMs } = this.#options
+    const { isWatched } = target
+    const lookMs = isWatched ? Math.min(limits.connectTimeoutMs, lookTimeoutMs) : limits.connectTimeoutMs
+    const heartbeat: Heartbeat = new Heartbeat({
+      locate: target.locate,
+      limits: { ...limits, connectTimeoutMs: lookMs },
+      beatMs: isWatched ? heartbeatMs : 0,
+      searchMs: probeIntervalMs ?? (isWatched ? 150 : 500),
+      preferAfterMs,
+      known,
+      onChoice: choice => {
+        if (heartbeat === this.#heartbeat) void this.#follow(choice)
+      },
+      onRelocated: () => {
+        if (heartbeat === this.#heartbeat) this.#forgetLead()
+      },
+    })
+    return heartbeat
+  }
+
+  async #settle(isFresh: boolean): Promise<void> {
+    const heartbeat = this.#heartbeat
+    const choice = await heartbeat.settle(isFresh)
+    if (heartbeat === this.#heartbeat) await this.#follow(choice)
+  }
+
+  /** One change at a time; what is seen meanwhile is decided on afterwards. */
+  async #follow(choice: Choice): Promise<void> {
+    if (this.#isClosed) return
+    if (this.#changing) {
+      await this.#changing
+      return this.#follow(this.#heartbeat.choose())
+    }
+    this.#changing = this.#carryOut(choice).finally(() => {
+      this.#changing = undefined
+    })
+    await this.#changing
+  }
+
+  async #carryOut(choice: Choice): Promise<void> {
+    this.#warn(choice)
+    const { index, kind } = choice
+    const host = index === undefined ? undefined : this.#heartbeat.hosts[index]
+    const report = host?.last?.report
+    if (kind === 'use' && host && report) {
+      const isSame = this.#lead?.host === host && this.#lead.report.timeline === report.timeline
+      if (!isSame) await this.#move(host, report, choice)
+    } else if (this.#lead || this.#state === 'up') {
+      await this.#leave(choice)
+    } else {
+      this.#fault = choice.fault ?? this.#fault
+    }
+    this.#chooseStandby()
+  }
+
+  async #move(host: Host, report: ServerReport, choice: Choice): Promise<void> {
+    if (this.#lead) {
+      const verdict = this.#verdictOfLead(choice)
+      this.#dropLead(verdict === 'usable' || verdict === 'copy' || verdict === 'readonly' ? 'drain' : 'cut')
+      // What was cut fails now; what of it is repeated waits with the others when this turn is over.
+      await nextTurn()
+    }
+    await this.#use(host, report)
+  }
+
+  async #use(host: Host, report: ServerReport): Promise<void> {
+    await this.#remember(host, report)
+    if (this.#isClosed) return
+    const left = this.#left
+    this.#lead = { host, report, connections: this.#connect(host, report) }
+    this.#heartbeat.use(host)
+    this.#left = undefined
+    const isNewTimeline = (report.timeline ?? 0) > (left?.timeline ?? Number.POSITIVE_INFINITY)
+    if (left && (left.place !== host.place || isNewTimeline)) {
+      const repeated = [...this.#waiters].filter(({ isRepeat }) => isRepeat).length
+      const tookMs = Math.round(performance.now() - left.at)
+      const move = this.moves.add({ from: left.place, to: host.place, tookMs, repeated, isNewTimeline })
+      this.#log.warn({ from: move.from, to: move.to, tookMs, repeated, timeline: report.timeline }, move.sentence)
+    }
+    this.#turn('up', `The database at ${host.place} can be used again.`)
+    this.wakeAll()
+  }
+
+  /** Leaves the server in use, or tells for the first time that there is none. */
+  async #leave(choice: Choice): Promise<void> {
+    const lead = this.#lead
+    // Nobody was used yet, and somebody may be in a moment: until then nobody is told otherwise.
+    if (!lead && choice.kind === 'wait') return
+    this.#fault = choice.fault ?? lead?.host.last?.fault ?? away('lost', this.place)
+    if (lead) {
+      const verdict = this.#verdictOfLead(choice)
+      this.#dropLead(verdict === 'copy' || verdict === 'readonly' ? 'drain' : 'cut')
+    }
+    this.#turn('away', this.#fault.message)
+    this.wakeAll()
+    this.#heartbeat.hurry()
+  }
+
+  #verdictOfLead({ verdicts }: Choice): Verdict | undefined {
+    const { hosts } = this.#heartbeat
+    return this.#lead && verdicts[hosts.indexOf(this.#lead.host)]
+  }
+
+  #dropLead(how: 'cut' | 'drain'): void {
+    const lead = this.#lead
+    if (!lead) return
+    this.#left = {
+      place: lead.host.place,
+      at: lead.host.lastGood?.endedAt ?? performance.now(),
+      timeline: lead.report.timeline,
+    }
+    this.#lead = undefined
+    this.#heartbeat.use(undefined)
+    this.#dropStandby()
+    if (how === 'cut') lead.connections.cut()
+    else void lead.connections.drain(DRAIN_MS)
+  }
+
+  /** The place itself changed: what is there now is not known yet. */
+  #forgetLead(): void {
+    const lead = this.#lead
+    this.#lead = undefined
+    this.#dropStandby()
+    lead?.connections.cut()
+    this.#left = undefined
+  }
+
+  #turn(state: DatabaseState, sentence: string): void {
+    if (state === this.#state) return
+    this.#state = state
+    if (state === 'away') this.#log.warn({ reason: this.#fault?.reason }, sentence)
+    else this.#log.info(sentence)
+    for (const listener of this.#listeners) listener(state, sentence)
+  }
+
+  /** On disk before it is used: after a restart nothing older may be taken for it. */
+  async #remember(host: Host, report: ServerReport): Promise<void> {
+    if (!this.#target.isWatched) return
+    const { systemId = this.#known?.systemId ?? '', timeline = this.#known?.timeline ?? 0 } = report
+    const next: KnownCluster = { systemId, timeline, place: host.place }
+    if (JSON.stringify(next) === JSON.stringify(this.#known)) return
+    this.#known = next
+    try {
+      await this.#target.memory?.write(next)
+    } catch (error) {
+      this.#log.error({ err: error }, 'which database is ours could not be written to the data folder')
+    }
+  }
+
+  #connect(host: Host, report: ServerReport): Connections {
+    const { limits, connectionsMax, directMax, waitersMax } = this.#options
+    const shared = { host, limits, directMax, waitersMax, max: connectionsMax }
+    const onLost = (error: Error): void => {
+      this.#log.info({ code: (error as { code?: string }).code }, 'idle database connection lost')
+      if (this.#lead?.host === host) void this.doubt()
+    }
+    if (!this.#target.isWatched) return new Connections({ ...shared, onLost })
+    return new Connections({
+      ...shared,
+      onLost,
+      verify: identity => this.#objection(host, report, identity),
+      fence: () => new Date(host.clock + FENCE_MS).toISOString(),
+    })
+  }
+
+  /** Why the server at the end of a new connection is not the one that this host was when it was chosen. */
+  #objection(host: Host, report: ServerReport, identity: Identity): DatabaseAway | undefined {
+    const { place } = host
+    if (!identity.isWritable) return away('readonly', place)
+    const { systemId, timeline } = report
+    if (systemId && identity.systemId && identity.systemId !== systemId) return away('other-cluster', place)
+    if (timeline === undefined || identity.timeline === undefined || identity.timeline === timeline) return undefined
+    if (identity.timeline < timeline) return away('outdated', place)
+    // Behind a proxy: the new primary. The look that follows finds it, and then everybody moves.
+    return away('lost', place)
+  }
+
+  #chooseStandby(): void {
+    const { heartbeatMs, limits, waitersMax } = this.#options
+    const primary = this.#lead?.host.last?.report
+    if (!primary || !this.#target.isWatched || heartbeatMs === 0) {
+      this.#dropStandby()
+      return
+    }
+    const isGood = ({ last }: Host): boolean => last?.report !== undefined && isCurrent(primary, last.report)
+    if (this.#standby && isGood(this.#standby.host)) return
+    this.#dropStandby()
+    const host = this.#heartbeat.hosts.find(isGood)
+    const report = host?.last?.report
+    if (!host || !report) return
+    const connections = new Connections({
+      host,
+      limits,
+      max: STANDBY_CONNECTIONS,
+      directMax: 0,
+      waitersMax,
+      verify: identity =>
+        identity.bornAt === report.bornAt && !identity.isWritable ? undefined : away('lost', host.place),
+      onLost: () => undefined, // the next look tells
+    })
+    this.#standby = { host, report, connections }
+  }
+
+  #dropStandby(): void {
+    this.#standby?.connections.cut()
+    this.#standby = undefined
+  }
+
+  /** Tells once of each host that could be written to but must not be. */
+  #warn({ verdicts, leastTimeline }: Choice): void {
+    const { seen } = this.#heartbeat
+    const refused = seen.filter((_, index) => ['outdated', 'other-cluster', 'rival'].includes(verdicts[index] ?? ''))
+    const words = refused.map(({ place }) => place).join()
+    if (words === this.#warned) return
+    this.#warned = words
+    const views = this.hosts.filter(({ place }) => refused.some(one => one.place === place))
+    for (const { place, sentence } of views) this.#log.warn({ host: place, leastTimeline }, sentence)
+  }
+}
