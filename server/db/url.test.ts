@@ -236,3 +236,14 @@ describe('a password', () => {
     )
   })
 })
+
+test('a text that nobody would write is read or refused at once', () => {
+  const pieces = [' ', 'a', '=', ';', "'", '"', '\\', '%', ',', '@', ':', '&', 'a ', 'a=', "''", 'a;', "\\'", '%41']
+  const heads = ['', 'postgresql://', 'jdbc:postgresql://h/d?', 'host=', "host='", 'Host="', 'host=a;', 'host=a ']
+  const from = performance.now()
+  for (const head of heads) {
+    for (const piece of pieces) faultOf(`${head}${piece.repeat(Math.floor(3_900 / piece.length))}!`)
+  }
+  // 144 texts of the longest size take a quarter of a second; one that is read in cubic time alone takes a minute.
+  expect(performance.now() - from).toBeLessThan(20_000)
+})

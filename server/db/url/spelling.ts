@@ -10,15 +10,21 @@ export type Spelling = 'libpq' | 'jdbc' | 'npgsql' | 'keywords'
 export function spellingOf(text: string): Spelling | undefined {
   if (/^jdbc:/i.test(text)) return 'jdbc'
   if (/^postgres(ql)?:\/\//i.test(text)) return 'libpq'
-  const pair = /^([^=;]*?)\s*=\s*('(?:''|\\.|[^'\\])*'|"(?:""|[^"])*"|[^\s;]*)/s.exec(text)
-  const name = pair?.[1]
-  if (pair === null || name === undefined || /^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return undefined
+  const equals = text.indexOf('=')
+  const name = text.slice(0, equals).trim()
+  if (equals < 0 || name.includes(';') || /^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return undefined
   // “host”, “port” and “password” are words of both spellings: what follows the first value tells them apart.
-  const rest = text.slice(pair[0].length)
-  const behindBlank = /^[^=]*?\s([a-z_]+)\s*=/.exec(rest)?.[1]
-  const behindSemicolon = /^\s*;[\s;]*([^=;]*?)\s*=/.exec(rest)?.[1]
+  const rest = behindValue(text, equals + 1)
   if (/^[\s;]*$/.test(rest)) return rest === '' && libpqWords.has(name) ? 'keywords' : 'npgsql'
-  if (behindSemicolon !== undefined && npgsqlWords.has(behindSemicolon)) return 'npgsql'
-  if (behindBlank !== undefined && libpqWords.has(behindBlank)) return 'keywords'
+  const next = rest.slice(0, Math.max(0, rest.indexOf('='))).trimEnd()
+  if (next.trimStart().startsWith(';') && npgsqlWords.has(next.slice(next.lastIndexOf(';') + 1))) return 'npgsql'
+  if (libpqWords.has(/\s([a-z_]+)$/.exec(next)?.[1] ?? '')) return 'keywords'
   return libpqWords.has(name) && !rest.includes(';') ? 'keywords' : 'npgsql'
+}
+
+/** What follows the first value: in quotes of either kind, or up to a blank or a semicolon. */
+function behindValue(text: string, start: number): string {
+  const value = /\s*(?:'(?:''|\\.|[^'\\])*'|"(?:""|[^"])*"|[^\s;]*)/sy
+  value.lastIndex = start
+  return text.slice(start + (value.exec(text)?.[0].length ?? 0))
 }
