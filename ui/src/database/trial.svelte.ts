@@ -91,7 +91,8 @@ export class Trial {
     if (found.hosts.length > 0) {
       this.inspection = found
     } else {
-      this.refusal = found.sentence
+      // The word “embedded” is read as well, but nobody's servers are meant by it.
+      this.refusal = found.state === 'bad' ? found.sentence : say.databaseAddress.builtIn
       this.at = found.at
     }
   }

@@ -11,6 +11,7 @@ export const databaseAddress = {
     'Whatever you have is fine: postgresql://…, an address for Java or .NET, or name=value pairs. Several servers, too: host1,host2.',
   urlExample: 'postgresql://name:password@host1,host2/database',
   missing: 'Paste the address of your PostgreSQL servers, or fill in the parts.',
+  builtIn: 'This means the built-in database. Give the address of your PostgreSQL servers.',
   unread: 'The parts are filled in once the pasted address has been tested. What you type here takes its place.',
   servers: 'Servers',
   host: 'Server',
