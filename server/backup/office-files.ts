@@ -1,5 +1,5 @@
 /** What of a data folder an office needs besides its database to live again on a new PC: authority, certificates, secrets, who it is. */
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import path from 'node:path'
 import { type Static, Type } from 'typebox'
@@ -65,6 +65,7 @@ export async function layOfficeFiles(
   folder: DataFolder,
   files: OfficeFiles,
 ): Promise<Partial<Omit<NodeState, 'format'>>> {
+  await mkdir(folder.file('certificates'), { recursive: true, mode: 0o700 })
   for (const [name, text] of Object.entries(files.certificates)) {
     const isKnown = [...certificateFiles, ...ownFiles].some(one => one === name)
     if (isKnown) await writeDurably(folder.file('certificates', name), text)

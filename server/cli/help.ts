@@ -76,9 +76,9 @@ While the office runs: puts it back to what a backup holds, a NAME of “lanthor
 its FOLDER. Everything since is set aside, not deleted: the present database is kept. Everybody is
 signed out for some seconds.
 
-After all PCs were lost: makes the office anew in an empty data folder, with its own certificates, so
-that apps trust it as before. Then “lanthorn run” starts it. The recovery key stands on the recovery
-sheet; without the option it is read from standard input.
+After all PCs were lost: makes the office anew in an empty data folder, with its own certificates,
+so that apps trust it as before. Then “lanthorn run” starts it. The recovery key stands on the
+recovery sheet; without the option it is read from standard input.
 
   --url URL            an empty PostgreSQL database to restore into; - reads it from standard input
   --recovery-key KEY   opens the keys of the office in the backup; - reads it from standard input
