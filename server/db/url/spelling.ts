@@ -12,7 +12,7 @@ export function spellingOf(text: string): Spelling | undefined {
   if (/^postgres(ql)?:\/\//i.test(text)) return 'libpq'
   const equals = text.indexOf('=')
   const name = text.slice(0, equals).trim()
-  if (equals < 0 || name.includes(';') || /^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return undefined
+  if (equals < 0 || !/^[a-z][a-z_ ]*$/i.test(name)) return undefined
   // “host”, “port” and “password” are words of both spellings: what follows the first value tells them apart.
   const rest = behindValue(text, equals + 1)
   if (/^[\s;]*$/.test(rest)) return rest === '' && libpqWords.has(name) ? 'keywords' : 'npgsql'
