@@ -14,10 +14,8 @@ export const databaseAddress = {
   builtIn: 'This means the built-in database. Give the address of your PostgreSQL servers.',
   unread: 'The parts are filled in once the pasted address has been tested. What you type here takes its place.',
   servers: 'Servers',
-  host: 'Server',
   hostOf: (n: number) => `Server ${n}`,
   hostExample: 'db1.office.example',
-  port: 'Port',
   portOf: (n: number) => `Port of server ${n}`,
   add: 'Add a server',
   remove: (n: number) => `Take server ${n} away`,
@@ -91,7 +89,6 @@ export const database = {
   backHome: 'Everything is copied from your servers to this PC; then the office uses the built-in database again.',
   stay: 'Move to other PostgreSQL servers',
   move: 'Move the data…',
-  moveNote: 'First test the connection; then the data can be moved.',
   dialog: {
     title: (to: string) => `Move all data to ${to}?`,
     builtIn: 'the built-in database',

@@ -18,6 +18,7 @@ export const settings = {
     updates: 'Updates',
     advanced: 'Advanced',
   },
+  toBackups: 'See the backups',
   scripts: 'Scripts',
   changes: 'Changes',
   pagesLabel: 'Pages of settings',
