@@ -98,42 +98,57 @@ export async function seal(client: pg.Client, tables: readonly Table[], sentence
   await ask(client, [refuse, ...triggers].join(';\n'))
 }
 
+/** The tables that are sealed, by name: those of ours, whatever else is in the schema. */
+export async function sealedTables(client: pg.Client): Promise<string[]> {
+  const rows = await ask<{ name: string }>(
+    client,
+    `SELECT c.relname AS name FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+     WHERE t.tgname = 'a_move_refuse' AND c.relnamespace = current_schema()::regnamespace ORDER BY 1`,
+  )
+  return rows.map(row => row.name)
+}
+
 /** Lets everybody write again. Nothing happens when the tables are not sealed. */
 export async function unseal(client: pg.Client, tables: readonly Table[]): Promise<void> {
   await whenFree(client, tables, 'ACCESS EXCLUSIVE', ['DROP FUNCTION IF EXISTS move_refuse() CASCADE'])
 }
 
-/** What a database says about itself: it was left, or it holds half a copy. */
+/** What a database says about itself: it was left, it holds half a copy, or a whole one. */
 export interface Note {
-  readonly kind: 'moved-away' | 'half-copy'
+  readonly kind: 'moved-away' | 'half-copy' | 'copied'
   /** The id of the move. */
   readonly move: string
   /** Where the data went, or came from. */
   readonly place: string
-  readonly at: Date
+  /** Tables that were there before a copy was begun: not ours. */
+  readonly others: string[]
 }
 
 /** @returns undefined for a database without a note */
 export async function readNote(client: pg.Client): Promise<Note | undefined> {
   const [found] = await ask<{ is: boolean }>(client, `SELECT to_regclass('${NOTES_TABLE}') IS NOT NULL AS is`)
   if (!found?.is) return undefined
-  const [note] = await ask<Note & object>(client, `SELECT kind, move, place, at FROM ${NOTES_TABLE}`)
+  const [note] = await ask<Note & object>(client, `SELECT kind, move, place, others FROM ${NOTES_TABLE}`)
   return note
 }
 
-/** Writes the note, instead of any other, in the client's transaction if one is open. */
-export async function writeNote(client: pg.Client, note: Omit<Note, 'at'>): Promise<void> {
+/** Writes the note, instead of any other, in the client's transaction if one is open. `others` stays what it was first. */
+export async function writeNote(
+  client: pg.Client,
+  note: Omit<Note, 'others'>,
+  others: readonly string[] = [],
+): Promise<void> {
   await ask(
     client,
     `CREATE TABLE IF NOT EXISTS ${NOTES_TABLE} (
        is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
-       kind text NOT NULL, move text NOT NULL, place text NOT NULL, at timestamptz NOT NULL DEFAULT now())`,
+       kind text NOT NULL, move text NOT NULL, place text NOT NULL, others text[] NOT NULL)`,
   )
   await ask(
     client,
-    `INSERT INTO ${NOTES_TABLE} (kind, move, place) VALUES ($1, $2, $3)
-     ON CONFLICT (is_only) DO UPDATE SET kind = excluded.kind, move = excluded.move, place = excluded.place, at = now()`,
-    [note.kind, note.move, note.place],
+    `INSERT INTO ${NOTES_TABLE} (kind, move, place, others) VALUES ($1, $2, $3, $4)
+     ON CONFLICT (is_only) DO UPDATE SET kind = excluded.kind, move = excluded.move, place = excluded.place`,
+    [note.kind, note.move, note.place, others],
   )
 }
 

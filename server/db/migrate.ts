@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { DatabaseFault } from './errors.ts'
 import type { Database, DirectSession } from './pool.ts'
+import { NOTES_TABLE } from './tables.ts'
 
 /** One numbered step of a feature's tables. Numbers begin at 1 and have no gaps; `sql` may hold several statements. */
 export interface MigrationStep {
@@ -20,6 +21,8 @@ export interface MigrateOptions {
   waitMs?: number
   /** Longest time for one step. */
   stepTimeoutMs?: number
+  /** The tables are made for a copy that is being made: what the database notes of itself does not matter. */
+  isCopy?: boolean
 }
 
 /** The advisory lock that all servers of an office meet at: any fixed number that no other program uses. */
@@ -41,6 +44,7 @@ export async function migrate(
   return database.direct(async session => {
     await session.query('BEGIN')
     await takeTurn(session, waitMs)
+    if (!options.isCopy) await refuseMoved(session)
     await session.query(
       `CREATE TABLE IF NOT EXISTS migration (
          feature text NOT NULL, number integer NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(),
@@ -74,6 +78,23 @@ async function takeTurn(session: DirectSession, waitMs: number): Promise<void> {
     if (!(error instanceof DatabaseFault) || error.code !== '55P03') throw error
     throw new MigrationFault(
       `Another server has been changing the tables of this database for more than ${Math.round(waitMs / 1_000)} s: wait for it, or stop it, and start this one again.`,
+    )
+  }
+}
+
+/** A database that was left, or that holds half a copy, is not the one to go on with (see capture.ts). */
+async function refuseMoved(session: DirectSession): Promise<void> {
+  const found = await session.one<{ is: boolean }>(`SELECT to_regclass('${NOTES_TABLE}') IS NOT NULL AS is`)
+  if (!found?.is) return
+  const note = await session.one<{ kind: string; place: string }>(`SELECT kind, place FROM ${NOTES_TABLE}`)
+  if (note?.kind === 'moved-away') {
+    throw new MigrationFault(
+      `The data of this office was moved from this database to ${note.place}, and only what was there before is left here: use that one.`,
+    )
+  }
+  if (note?.kind === 'half-copy') {
+    throw new MigrationFault(
+      `This database holds half a copy, from a move of the data out of ${note.place} that did not end: resume or forget that move, or empty this database.`,
     )
   }
 }
