@@ -4,6 +4,7 @@ import { Resolver } from 'node:dns/promises'
 import { statfs } from 'node:fs/promises'
 import net from 'node:net'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { databaseChecks } from './database-checks.ts'
 import type { Check, CheckResult, OfficeParts } from './parts.ts'
 import { readableBytes } from './words.ts'
 
@@ -18,6 +19,7 @@ const privateNames = /(^|\.)(lan|local|internal|test|localhost|home\.arpa|intran
 export function checksOf(office: OfficeParts, options: { dataFolder: string; now: () => number }): Check[] {
   return [
     databaseCheck(office),
+    ...databaseChecks(office, options.now),
     clockCheck(office, options.now),
     diskCheck(options.dataFolder),
     portsCheck(office),

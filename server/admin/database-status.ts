@@ -1,39 +1,23 @@
 /** What the Database page and the command line show of the database in use. */
 import type { Database } from '../db/pool.ts'
+import type { HostView } from '../db/views.ts'
 import type { DatabaseHost, DatabaseStatus } from './contract/database.ts'
 import type { OfficeParts } from './parts.ts'
 
 const FACTS_MS = 3_000
 const CHANGES_SHOWN = 20
 
-interface View {
-  place: string
-  hosts: {
-    place: string
-    state: keyof typeof states
-    sentence: string
-    version?: string
-    timeline?: number
-    lagMs?: number
-  }[]
-  replication: DatabaseStatus['replication']
-  moves: { at: number; sentence: string }[]
-}
-const viewOf = (db: Database): View => ({
-  place: db.place,
-  hosts: [],
-  replication: { kind: 'none', sentence: 'There is one database server.' },
-  moves: [],
-  ...(db as unknown as Partial<View>),
-})
+const onThisPc = {
+  kind: 'none',
+  sentence: 'The built-in database is on this PC alone: if its disk is lost, backups are what is left.',
+} as const
 
 type Part<K extends keyof DatabaseStatus> = Pick<DatabaseStatus, K>
 
 /** The whole status; never throws because the database is away. @throws Error when the kept databases cannot be listed */
 export async function databaseStatusOf(office: OfficeParts): Promise<DatabaseStatus> {
-  const { database, isDatabaseOutside } = office
-  const db = viewOf(office.db)
-  const [facts, old] = await Promise.all([readFacts(office.db), database.old()])
+  const { db, database, isDatabaseOutside } = office
+  const [facts, old] = await Promise.all([readFacts(db), database.old()])
   const { move } = database
   return {
     kind: isDatabaseOutside ? 'outside' : 'embedded',
@@ -41,9 +25,9 @@ export async function databaseStatusOf(office: OfficeParts): Promise<DatabaseSta
     url: database.url(),
     ...facts,
     hosts: isDatabaseOutside ? db.hosts.map(hostOf) : [],
-    replication: { kind: db.replication.kind, sentence: db.replication.sentence },
-    changes: [...db.moves]
-      .sort((a, b) => b.at - a.at)
+    replication: isDatabaseOutside ? { ...db.replication } : onThisPc,
+    changes: db.moves
+      .toReversed()
       .slice(0, CHANGES_SHOWN)
       .map(({ at, sentence }) => ({ at: new Date(at).toISOString(), sentence })),
     ...(move && { move }),
@@ -53,8 +37,7 @@ export async function databaseStatusOf(office: OfficeParts): Promise<DatabaseSta
 
 /** How well the database in use is, in a word and a sentence. */
 function wellnessOf(office: OfficeParts, answers: boolean): Part<'state' | 'sentence'> {
-  const { isDatabaseOutside } = office
-  const db = viewOf(office.db)
+  const { db, isDatabaseOutside } = office
   const which = isDatabaseOutside ? `The database at ${db.place}` : 'The built-in database'
   if (!answers) {
     return { state: 'bad', sentence: `${which} does not answer. People who are online go on chatting.` }
@@ -62,7 +45,7 @@ function wellnessOf(office: OfficeParts, answers: boolean): Part<'state' | 'sent
   const refused = db.hosts.find(host => host.state === 'refused')
   if (refused)
     return { state: 'warn', sentence: `${which} answers at once, but one server is not used: ${refused.sentence}` }
-  const away = db.hosts.filter(host => host.state === 'away')
+  const away = db.hosts.filter(host => host.state === 'away' && host.at > 0)
   if (away.length > 0) {
     const names = away.map(host => host.place).join(', ')
     return { state: 'warn', sentence: `${which} answers at once; ${names} ${away.length === 1 ? 'is' : 'are'} off.` }
@@ -74,16 +57,17 @@ const states = { 'in-use': 'ok', ready: 'ok', standby: 'ok', away: 'bad', refuse
 const roles = { 'in-use': 'main', ready: 'main', standby: 'copy' } as const
 
 /** A host as the pool saw it last. */
-function hostOf(host: View['hosts'][number]): DatabaseHost {
-  const { place, state, sentence, version, timeline, lagMs } = host
+function hostOf(host: HostView): DatabaseHost {
+  const { place, state, sentence, version, timeline, lagMs, replication } = host
   return {
     host: place,
     state: states[state],
     sentence,
     ...(state !== 'away' && state !== 'refused' && { role: roles[state] }),
-    ...(version !== undefined && { version: String(version) }),
+    ...(version !== undefined && { version }),
     ...(timeline !== undefined && { timeline }),
     ...(lagMs !== undefined && { lagMs }),
+    ...(replication !== undefined && { replication }),
   }
 }
 

@@ -17,9 +17,6 @@ import { ScriptTokens } from './tokens.ts'
 const SWEEP_EVERY_MS = 60_000
 const FIGURES_MS = 1_000
 
-interface MovingDatabase {
-  onMove(listener: (move: { sentence: string }) => void): () => void
-}
 const nothing = (): void => undefined
 
 /** The tables of the admin side, in the order they were added; for the migrations of the database. */
@@ -100,11 +97,11 @@ export class OpenOffice {
         this.#events.tell('database', {})
         void this.health.check()
       }),
-      (db as Partial<MovingDatabase>).onMove?.(({ sentence }) => {
+      db.onMove(({ sentence }) => {
         this.happenings.add('warn', sentence)
         this.#events.tell('database', {})
         void this.health.check()
-      }) ?? nothing,
+      }),
       database?.onMove(move => this.#moveWent(move)) ?? nothing,
       backups?.onJob(job => this.#jobWent(job)) ?? nothing,
     )
