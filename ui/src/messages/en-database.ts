@@ -108,7 +108,6 @@ export const database = {
     left: (span: string) => `about ${span} left`,
     paused: (span: string) => `Changes waited ${span} while the office switched over.`,
     quick: 'Nobody had to wait while the office switched over.',
-    untouched: 'Nothing is lost: the office goes on with the database it has.',
     steps: {
       checking: 'Look at the new database',
       copying: 'Copy everything',
@@ -119,7 +118,6 @@ export const database = {
     rows: (done: string, all: string) => `${done} of ${all}`,
     state: { waiting: 'waiting', copying: 'being copied', comparing: 'being compared', done: 'done' },
     cancel: 'Cancel the move',
-    cancelled: 'The move was cancelled. What is copied is kept, in case you go on.',
     resume: 'Go on',
     forget: 'Forget it',
     forgotten: 'The move is forgotten. The data stays where it is.',
