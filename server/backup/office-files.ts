@@ -12,8 +12,8 @@ import { BackupFault } from './fault.ts'
 const certificateFiles = ['office-ca.key', 'office-ca.pem', 'node.key', 'node.pem'] as const
 /** The admin's own certificate, wherever it lay on the old PC. */
 const ownFiles = ['own.key', 'own.pem'] as const
-/** Passwords of databases stay where the database is. */
-const isSecretOfDatabase = (name: string): boolean => name.startsWith('database')
+/** URLs with the passwords of databases, in use or kept, belong to the lost PC's servers. */
+const isSecretOfDatabase = (name: string): boolean => /database|url/.test(name)
 
 const OfficeFiles = Type.Object({
   format: Type.Literal(1),

@@ -2,9 +2,11 @@
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Logger } from 'pino'
-import { type Connection, connectionsOf, placeOf } from '../db/address.ts'
+import { type Connection, placeOf } from '../db/address.ts'
 import { type Embedded, startEmbedded } from '../db/embedded.ts'
+import { tryDatabase } from '../db/inspect.ts'
 import type { MigrationStep } from '../db/migrate.ts'
+import { Database } from '../db/pool.ts'
 import { listTables } from '../db/tables.ts'
 import { parseDatabaseUrl } from '../db/url.ts'
 import { ask, endWork, openWork } from '../db/work.ts'
@@ -88,27 +90,46 @@ async function loadInto(
   manifest: Manifest,
   options: Parameters<typeof restoreIntoFolder>[0],
 ): Promise<void> {
-  const { url, log, progress, backup, steps } = options
-  const target = url === undefined ? { kind: 'embedded' as const } : parseDatabaseUrl(url)
-  if (target.kind === 'server') {
-    const [connection] = connectionsOf(target.address)
-    if (!connection) throw new BackupFault('This URL names no server.')
-    await load(connection)
+  const { url, log, progress } = options
+  if (url !== undefined) {
+    await using outside = await openOutside(url, log)
+    await loadIt(outside.connection)
     return
   }
   progress.tell(0.05, 'Making the database.')
   let embedded: Embedded | undefined
   try {
     embedded = await startEmbedded({ dataDir: folder.dir, log, signal: progress.signal })
-    await load(embedded.connection)
+    await loadIt(embedded.connection)
   } finally {
     await embedded?.close()
   }
 
-  async function load(connection: Connection): Promise<void> {
+  async function loadIt(connection: Connection): Promise<void> {
     await refuseOccupied(connection)
     const part: Progress = { ...progress, tell: (share, sentence) => progress.tell(0.1 + 0.9 * share, sentence) }
-    await loadBackup({ folder: backup, manifest, connection, steps, log, progress: part })
+    await loadBackup({ ...options, folder: options.backup, manifest, connection, progress: part })
+  }
+}
+
+/**
+ * Finds the main server of an outside database.
+ * @throws BackupFault with what is wrong there; DatabaseUrlFault, DatabaseAway
+ */
+export async function openOutside(url: string, log: Logger): Promise<AsyncDisposable & { connection: Connection }> {
+  const target = parseDatabaseUrl(url)
+  if (target.kind === 'embedded') throw new BackupFault('“embedded” is no address of an empty database.')
+  const { state, findings, hosts, sentence } = await tryDatabase(url)
+  const fault = [...findings, ...hosts].find(one => one.state === 'bad')
+  if (state === 'bad') throw new BackupFault(fault?.sentence ?? sentence)
+  const db = new Database({ address: target.address, log, connectionsMax: 1 })
+  try {
+    await db.check()
+    if (!db.current) throw new BackupFault(`The database at ${db.place} has no main server at the moment.`)
+    return { connection: db.current, [Symbol.asyncDispose]: () => db.close() }
+  } catch (error) {
+    await db.close()
+    throw error
   }
 }
 
