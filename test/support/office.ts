@@ -22,6 +22,8 @@ export interface OfficeOptions {
   readonly settings?: Record<string, unknown>
   /** Usernames; each one's password is `<username>-password`. */
   readonly people?: readonly string[]
+  /** Closed with the office; a fresh one if absent. */
+  readonly db?: Database
 }
 
 export type Over = RawTarget['over'] | 'plain'
@@ -50,7 +52,7 @@ export class Office implements AsyncDisposable {
   }
 
   static async start(options: OfficeOptions = {}): Promise<Office> {
-    const db = await openDatabase()
+    const db = options.db ?? (await openDatabase())
     const features = [...coreFeatures, c2sFeature, managementFeature, ...(options.features ?? [])] as Feature[]
     const chat = await startChat({ domain, node: 'pc-1', version: '0', log: quietLog, db, features })
     await furnish(chat, options)
