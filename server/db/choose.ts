@@ -76,7 +76,7 @@ export function choose(question: Question): Choice {
   const verdicts = hosts.map(({ look }) => judge(look, systemId, leastTimeline))
   const usable = hosts.map((_, index) => index).filter(index => verdicts[index] === 'usable')
   const servers = new Set(usable.map(index => serverOf(hosts[index]?.look?.report)))
-  const clusters = new Set(usable.map(index => hosts[index]?.look?.report?.systemId ?? ''))
+  const clusters = new Set(usable.map(index => hosts[index]?.look?.report?.systemId).filter(Boolean))
   if (clusters.size > 1) return none(verdicts, leastTimeline, strangers(hosts, usable))
   const candidates = servers.size > 1 ? wayToOurs(question, usable) : usable
   if (usable.length > 0 && candidates.length === 0) return none(verdicts, leastTimeline, twoPrimaries(hosts, usable))
@@ -102,7 +102,7 @@ function leastTimelineOf(hosts: readonly Seen[], known: KnownCluster | undefined
   const ours = hosts
     .map(({ look }) => look?.report)
     .filter(report => report && !(known?.systemId && report.systemId && report.systemId !== known.systemId))
-  const clusters = new Set(ours.map(report => report?.systemId ?? ''))
+  const clusters = new Set(ours.map(report => report?.systemId).filter(Boolean))
   // Before anything is known, timelines of different databases must not be compared.
   if (!known && clusters.size > 1) return 0
   const timelines = ours.map(report => (report && isWritable(report) ? report.timeline : report?.receivedTimeline) ?? 0)

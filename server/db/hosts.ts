@@ -2,7 +2,7 @@
 import type pg from 'pg'
 import { type Connection, placeOf } from './address.ts'
 import { away, classify, DatabaseAway } from './errors.ts'
-import { farewell, openClient, type Terms } from './open.ts'
+import { connectLimitOf, farewell, openClient, type Terms } from './open.ts'
 import { askServer, type Depth, type ServerReport } from './probe.ts'
 import { cut, type SessionLimits, within } from './session.ts'
 
@@ -22,6 +22,9 @@ export interface HostManners {
   terms: Terms
   depth: Depth
 }
+
+/** A timer that is this late means that the process itself stood still. */
+const PAUSE_MS = 250
 
 /** One host of the URL. Looks are one at a time; each ends within the limit. */
 export class Host {
@@ -81,10 +84,9 @@ export class Host {
 
   async #lookOnce(): Promise<HostLook> {
     const startedAt = performance.now()
-    const limitMs = Math.min(this.#limits.connectTimeoutMs, (this.connection.connectTimeoutS || 3_600) * 1_000)
     const turn = { isOver: false }
     try {
-      const report = await within(this.#ask(turn), limitMs, () => away('timeout', this.place))
+      const report = await this.#inTime(this.#ask(turn))
       return this.#note({ startedAt, endedAt: performance.now(), report })
     } catch (error) {
       turn.isOver = true
@@ -94,6 +96,20 @@ export class Host {
       const fault = known instanceof DatabaseAway ? known : away('refused', this.place, { cause: known })
       return this.#note({ startedAt, endedAt: performance.now(), fault })
     }
+  }
+
+  /** A server is late only when we had time to hear it: after a pause of this process, what it said meanwhile is still to be read. */
+  async #inTime<T>(asked: Promise<T>): Promise<T> {
+    const limitMs = connectLimitOf(this.connection, this.#limits)
+    const startedAt = performance.now()
+    const late = Symbol('late')
+    const isLate = await within(asked, limitMs, () => new Error('late')).catch((error: Error) => {
+      if (error.message !== 'late') throw error
+      return late
+    })
+    if (isLate !== late) return isLate as T
+    const wasPaused = performance.now() - startedAt > limitMs + PAUSE_MS
+    return within(asked, wasPaused ? PAUSE_MS : 0, () => away('timeout', this.place))
   }
 
   #note(look: HostLook): HostLook {
@@ -124,6 +140,7 @@ export class Host {
       throw away('closed', this.place)
     }
     this.manners.terms = terms
+    this.manners.depth = 'all' // what it may be asked can have changed since the last connection
     this.#client = client
     client.once('end', () => {
       if (this.#client === client) this.#client = undefined

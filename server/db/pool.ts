@@ -83,6 +83,8 @@ export class Database implements Queryable, AsyncDisposable {
   /** Calls that have not ended, those that wait for a server included. */
   #calls = 0
   #onIdle: (() => void) | undefined
+  /** Of these, those whose connection broke and that are carried out again. */
+  #repeating = 0
   /** Of these, those that hold a connection. */
   #running = 0
   #pause: { end(): void; onIdle: () => void } | undefined
@@ -108,6 +110,7 @@ export class Database implements Queryable, AsyncDisposable {
       heartbeatMs: options.heartbeatMs ?? 1_000,
       lookTimeoutMs: options.lookTimeoutMs ?? 1_800,
       preferAfterMs: options.preferAfterMs ?? 10_000,
+      repeating: () => this.#repeating,
     })
   }
 
@@ -205,7 +208,7 @@ export class Database implements Queryable, AsyncDisposable {
    */
   async direct<T>(work: (session: DirectSession) => Promise<T>): Promise<T> {
     this.#refuseWhenClosing()
-    const connections = await this.#find(performance.now() + this.#connectTimeoutMs, {}, performance.now(), false)
+    const connections = await this.#find(performance.now() + this.#connectTimeoutMs, {}, performance.now())
     try {
       const { client, session } = await connections.openDirect()
       const closed = new Promise<void>(resolve => client.once('end', () => resolve()))
@@ -246,7 +249,7 @@ export class Database implements Queryable, AsyncDisposable {
         idle.resolve(false)
         if (this.#pause !== pause) return
         this.#pause = undefined
-        this.#steering.wakeAll()
+        this.#steering.waiting.wake()
       },
     }
     this.#pause = pause
@@ -278,7 +281,7 @@ export class Database implements Queryable, AsyncDisposable {
   }
 
   async #shutDown(): Promise<void> {
-    this.#steering.wakeAll()
+    this.#steering.waiting.wake()
     if (this.#calls > 0) {
       const idle = new Promise<void>(resolve => {
         this.#onIdle = resolve
@@ -312,21 +315,26 @@ export class Database implements Queryable, AsyncDisposable {
     const began = performance.now()
     const deadline = began + (options.timeoutMs ?? this.#queryTimeoutMs)
     let last: DatabaseAway | undefined
-    for (let repeats = 0; ; repeats++) {
-      const connections = await this.#find(deadline, options, began, repeats > 0).catch((error: unknown) => {
-        // What may have run must not be told as refused.
-        throw last?.mayHaveRun ? last : error
-      })
-      try {
-        return await this.#run(connections, deadline, options, work)
-      } catch (error) {
-        if (!(error instanceof DatabaseAway) || error.reason === 'busy') throw error
-        const doubt = this.#steering.doubt()
-        const isOver = this.#closing !== undefined || performance.now() >= deadline || repeats === REPEATS_MAX
-        if (isOver || (error.mayHaveRun && !options.repeat)) throw error
-        last = last?.mayHaveRun ? last : error
-        await doubt
+    try {
+      for (let repeats = 0; ; repeats++) {
+        const connections = await this.#find(deadline, options, began)
+        try {
+          return await this.#run(connections, deadline, options, work)
+        } catch (error) {
+          if (!(error instanceof DatabaseAway) || error.reason === 'busy') throw error
+          const doubt = this.#steering.doubt()
+          const isOver = this.#closing !== undefined || performance.now() >= deadline || repeats === REPEATS_MAX
+          if (isOver || (error.mayHaveRun && !options.repeat)) throw error
+          if (!last) this.#repeating++
+          last = last?.mayHaveRun ? last : error
+          await doubt
+        }
       }
+    } catch (error) {
+      // What may have run once must not be told as refused.
+      throw last?.mayHaveRun && error instanceof DatabaseAway ? last : error
+    } finally {
+      if (last) this.#repeating--
     }
   }
 
@@ -354,7 +362,7 @@ export class Database implements Queryable, AsyncDisposable {
   }
 
   /** The connections of the server in use; waits for them as long as this call may. */
-  async #find(deadline: number, options: CallOptions, began: number, isRepeat: boolean): Promise<Connections> {
+  async #find(deadline: number, options: CallOptions, began: number): Promise<Connections> {
     for (;;) {
       const { connections, fault } = this.#steering
       if (fault) this.#refuseWhenClosing()
@@ -364,8 +372,8 @@ export class Database implements Queryable, AsyncDisposable {
       const patienceMs = fault && !this.#pause ? this.#patience(options) - (now - began) : Number.POSITIVE_INFINITY
       const limitMs = Math.min(patienceMs, deadline - now)
       if (limitMs <= 0) throw fault ?? away('timeout', this.place)
-      if (this.#steering.waiting >= this.#waitingMax) throw away('busy', this.place)
-      await this.#steering.changed(limitMs, isRepeat)
+      if (this.#steering.waiting.count >= this.#waitingMax) throw away('busy', this.place)
+      await this.#steering.waiting.wait(limitMs)
     }
   }
 

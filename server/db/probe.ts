@@ -107,18 +107,27 @@ interface ProbeRow {
  * @throws what `pg` throws; the caller sets the time limit
  */
 export async function askServer(client: pg.Client, depth: Depth): Promise<{ report: ServerReport; depth: Depth }> {
+  const { row, depth: reached } = await askDown<ProbeRow>(client, depth, now => `SELECT ${columns(now)}`)
+  return { report: reportOf(row), depth: reached }
+}
+
+/** insufficient_privilege, undefined_function, undefined_table or _column, feature_not_supported */
+const refusals = ['42501', '42883', '42P01', '42703', '0A000']
+
+/** Asks as much as the server lets us know. */
+async function askDown<R extends object>(
+  client: pg.ClientBase,
+  depth: Depth,
+  text: (depth: Depth) => string,
+): Promise<{ row: R; depth: Depth }> {
   for (let now = depth; ; ) {
     try {
-      const { rows } = await client.query<ProbeRow>(`SELECT ${columns(now)}`)
+      const { rows } = await client.query<R>(text(now))
       const [row] = rows
       if (!row) throw new Error('a server that says nothing of itself')
-      return { report: reportOf(row), depth: now }
+      return { row, depth: now }
     } catch (error) {
-      // insufficient_privilege, undefined_function, undefined_table or _column, feature_not_supported
-      const isRefused = ['42501', '42883', '42P01', '42703', '0A000'].includes(
-        String((error as { code?: string }).code),
-      )
-      if (!isRefused || now === 'plain') throw error
+      if (now === 'plain' || !refusals.includes(String((error as { code?: string }).code))) throw error
       now = now === 'all' ? 'no-control' : 'plain'
     }
   }
@@ -156,20 +165,28 @@ export interface Identity {
   readonly bornAt: string
 }
 
+interface IdentityRow {
+  copy: boolean
+  readonly: boolean
+  born: string
+  system: string | null
+  timeline: number | null
+}
+
 /** Asks on a new connection only who is at its other end, in the same words as `askServer` so that both can be compared. */
 export async function askIdentity(client: pg.ClientBase, depth: Depth): Promise<Identity> {
-  const { rows } = await client.query<{ copy: boolean; readonly: boolean } & Record<string, string | number | null>>(
-    `SELECT pg_is_in_recovery() AS copy, current_setting('transaction_read_only') = 'on' AS readonly,
+  const { row } = await askDown<IdentityRow>(
+    client,
+    depth,
+    now => `SELECT pg_is_in_recovery() AS copy, current_setting('transaction_read_only') = 'on' AS readonly,
        extract(epoch FROM pg_postmaster_start_time())::text AS born,
-       ${depth === 'all' ? '(SELECT system_identifier::text FROM pg_control_system())' : 'NULL'} AS system,
-       ${depth === 'plain' ? 'NULL::int' : timelineOf(false)} AS timeline`,
+       ${now === 'all' ? '(SELECT system_identifier::text FROM pg_control_system())' : 'NULL'} AS system,
+       ${now === 'plain' ? 'NULL::int' : timelineOf(false)} AS timeline`,
   )
-  const [row] = rows
-  if (!row) throw new Error('a server that says nothing of itself')
   return {
     isWritable: !row.copy && !row.readonly,
-    bornAt: String(row.born),
-    ...(row.system ? { systemId: String(row.system) } : {}),
-    ...(row.timeline ? { timeline: Number(row.timeline) } : {}),
+    bornAt: row.born,
+    ...(row.system ? { systemId: row.system } : {}),
+    ...(row.timeline ? { timeline: row.timeline } : {}),
   }
 }

@@ -3,17 +3,17 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type DatabaseAddress, placeOf } from './address.ts'
 import type { Choice, KnownCluster, Verdict } from './choose.ts'
-import { Connections } from './connections.ts'
+import type { Connections } from './connections.ts'
 import { away, type DatabaseAway } from './errors.ts'
-import { FENCE_MS } from './fence.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Host } from './hosts.ts'
+import { type Lead, type LeadLimits, leadOn, StandbyReads } from './lead.ts'
 import type { ClusterMemory } from './memory.ts'
 import { Moves } from './moves.ts'
-import type { Identity, ServerReport } from './probe.ts'
-import { isCurrent, type Replication, replicationOf } from './replication.ts'
-import type { SessionLimits } from './session.ts'
+import type { ServerReport } from './probe.ts'
+import { type Replication, replicationOf } from './replication.ts'
 import { type HostView, viewsOf } from './views.ts'
+import { Waiting } from './waiting.ts'
 
 export type DatabaseState = 'up' | 'away'
 
@@ -24,48 +24,31 @@ export interface Target {
   readonly memory?: ClusterMemory
 }
 
-export interface SteeringOptions {
+export interface SteeringOptions extends LeadLimits {
   log: Logger
-  limits: SessionLimits
-  connectionsMax: number
-  directMax: number
-  waitersMax: number
   probeIntervalMs: number | undefined
   heartbeatMs: number
   /** Longest time for one look at a watched host. */
   lookTimeoutMs: number
   preferAfterMs: number
+  /** How many calls are being carried out again. */
+  repeating: () => number
 }
 
 /** How long what runs on a server that was demoted may take to end. */
 const DRAIN_MS = 1_000
-/** Connections for reading from a standby. */
-const STANDBY_CONNECTIONS = 4
-
-/** A server in use, with what makes it that server. */
-interface Lead {
-  readonly connections: Connections
-  readonly host: Host
-  readonly report: ServerReport
-}
-
-interface Waiter {
-  wake(isChanged: boolean): void
-  /** It waits to be carried out again. */
-  readonly isRepeat: boolean
-}
-
 export class Steering {
   readonly #options: SteeringOptions
   readonly #log: Logger
-  readonly #waiters = new Set<Waiter>()
+  /** Calls that wait until a server is used, or none is any more. */
+  readonly waiting = new Waiting()
   readonly #listeners = new Set<(state: DatabaseState, sentence: string) => void>()
   readonly moves = new Moves()
   #target: Target
   #heartbeat: Heartbeat
   #known: KnownCluster | undefined
   #lead: Lead | undefined
-  #standby: Lead | undefined
+  readonly #standby: StandbyReads
   #state: DatabaseState = 'up'
   #fault: DatabaseAway | undefined
   /** When the last server in use gave its last sign, and which it was. */
@@ -81,6 +64,7 @@ export class Steering {
     this.#log = options.log
     this.#target = target
     this.#known = target.memory?.read()
+    this.#standby = new StandbyReads(options)
     this.#heartbeat = this.#makeHeartbeat(target, () => this.#known)
   }
 
@@ -132,12 +116,7 @@ export class Steering {
 
   /** A standby that may be read as if it were the main database, as far as was seen a moment ago. */
   get currentStandby(): Connections | undefined {
-    const standby = this.#standby
-    const lead = this.#lead?.host.last
-    const copy = standby?.host.last
-    if (!lead?.report || !copy?.report || !isCurrent(lead.report, copy.report)) return undefined
-    const oldest = performance.now() - 2 * this.#options.heartbeatMs
-    return lead.startedAt >= oldest && copy.startedAt >= oldest ? standby?.connections : undefined
+    return this.#standby.current(this.#lead?.host)
   }
 
   /** How long ago the last server in use gave its last sign; undefined when there was none yet. */
@@ -167,7 +146,7 @@ export class Steering {
 
   /** Something went wrong on the server in use: finds out whether it was that alone. Resolves when it is known. */
   doubt(): Promise<void> {
-    if (this.#isClosed || !this.#lead) return this.#changing ?? Promise.resolve()
+    if (this.#isClosed || !this.#lead) return Promise.resolve()
     this.#doubting ??= this.#heartbeat
       .doubt()
       .then(choice => this.#follow(choice))
@@ -175,30 +154,6 @@ export class Steering {
         this.#doubting = undefined
       })
     return this.#doubting
-  }
-
-  /** Waits until something changed: a server is used, or none is any more. Gives false when the limit passed before. */
-  changed(limitMs: number, isRepeat: boolean): Promise<boolean> {
-    return new Promise(resolve => {
-      const waiter: Waiter = {
-        isRepeat,
-        wake: isChanged => {
-          clearTimeout(timer)
-          this.#waiters.delete(waiter)
-          resolve(isChanged)
-        },
-      }
-      const timer = setTimeout(() => waiter.wake(false), Math.max(0, limitMs))
-      this.#waiters.add(waiter)
-    })
-  }
-
-  get waiting(): number {
-    return this.#waiters.size
-  }
-
-  wakeAll(): void {
-    for (const waiter of [...this.#waiters]) waiter.wake(true)
   }
 
   /** Forgets which database this is and what timeline it had: the servers were rebuilt on purpose. */
@@ -222,16 +177,15 @@ export class Steering {
       throw choice.fault ?? away('timeout', placeOf(target.locate()))
     }
     await this.#changing
-    const old = { heartbeat: this.#heartbeat, lead: this.#lead, standby: this.#standby }
+    const old = { heartbeat: this.#heartbeat, lead: this.#lead }
     this.#target = target
     this.#heartbeat = next
     this.#lead = undefined
-    this.#standby = undefined
+    this.#standby.drop()
     this.#left = undefined
     this.#known = undefined
     this.#isStarted = true
     void old.lead?.connections.drain(DRAIN_MS)
-    old.standby?.connections.cut()
     void old.heartbeat.close()
     await this.#use(host, report)
     next.hurry()
@@ -241,8 +195,8 @@ export class Steering {
     this.#isClosed = true
     this.#listeners.clear()
     this.moves.clear()
-    this.wakeAll()
-    this.#standby?.connections.cut()
+    this.waiting.wake()
+    this.#standby.drop()
     await this.#lead?.connections.drain(limitMs)
     await this.#heartbeat.close()
     await this.#changing
@@ -302,14 +256,17 @@ export class Steering {
     } else {
       this.#fault = choice.fault ?? this.#fault
     }
-    this.#chooseStandby()
+    const { host: primary } = this
+    if (primary && this.isWatched) this.#standby.follow(primary, this.#heartbeat.hosts)
+    else this.#standby.drop()
   }
 
   async #move(host: Host, report: ServerReport, choice: Choice): Promise<void> {
     if (this.#lead) {
       const verdict = this.#verdictOfLead(choice)
       this.#dropLead(verdict === 'usable' || verdict === 'copy' || verdict === 'readonly' ? 'drain' : 'cut')
-      // What was cut fails now; what of it is repeated waits with the others when this turn is over.
+      // What was cut fails when its socket is closed, which is after the next turn: then it is known how much of it is repeated.
+      await nextTurn()
       await nextTurn()
     }
     await this.#use(host, report)
@@ -319,18 +276,18 @@ export class Steering {
     await this.#remember(host, report)
     if (this.#isClosed) return
     const left = this.#left
-    this.#lead = { host, report, connections: this.#connect(host, report) }
+    this.#lead = this.#connect(host, report)
     this.#heartbeat.use(host)
     this.#left = undefined
     const isNewTimeline = (report.timeline ?? 0) > (left?.timeline ?? Number.POSITIVE_INFINITY)
     if (left && (left.place !== host.place || isNewTimeline)) {
-      const repeated = [...this.#waiters].filter(({ isRepeat }) => isRepeat).length
+      const repeated = this.#options.repeating()
       const tookMs = Math.round(performance.now() - left.at)
       const move = this.moves.add({ from: left.place, to: host.place, tookMs, repeated, isNewTimeline })
       this.#log.warn({ from: move.from, to: move.to, tookMs, repeated, timeline: report.timeline }, move.sentence)
     }
     this.#turn('up', `The database at ${host.place} can be used again.`)
-    this.wakeAll()
+    this.waiting.wake()
   }
 
   /** Leaves the server in use, or tells for the first time that there is none. */
@@ -344,7 +301,7 @@ export class Steering {
       this.#dropLead(verdict === 'copy' || verdict === 'readonly' ? 'drain' : 'cut')
     }
     this.#turn('away', this.#fault.message)
-    this.wakeAll()
+    this.waiting.wake()
     this.#heartbeat.hurry()
   }
 
@@ -363,7 +320,7 @@ export class Steering {
     }
     this.#lead = undefined
     this.#heartbeat.use(undefined)
-    this.#dropStandby()
+    this.#standby.drop()
     if (how === 'cut') lead.connections.cut()
     else void lead.connections.drain(DRAIN_MS)
   }
@@ -372,7 +329,7 @@ export class Steering {
   #forgetLead(): void {
     const lead = this.#lead
     this.#lead = undefined
-    this.#dropStandby()
+    this.#standby.drop()
     lead?.connections.cut()
     this.#left = undefined
   }
@@ -399,63 +356,12 @@ export class Steering {
     }
   }
 
-  #connect(host: Host, report: ServerReport): Connections {
-    const { limits, connectionsMax, directMax, waitersMax } = this.#options
-    const shared = { host, limits, directMax, waitersMax, max: connectionsMax }
-    const onLost = (error: Error): void => {
-      this.#log.info({ code: (error as { code?: string }).code }, 'idle database connection lost')
+  #connect(host: Host, report: ServerReport): Lead {
+    const { isWatched } = this.#target
+    const onLost = (): void => {
       if (this.#lead?.host === host) void this.doubt()
     }
-    if (!this.#target.isWatched) return new Connections({ ...shared, onLost })
-    return new Connections({
-      ...shared,
-      onLost,
-      verify: identity => this.#objection(host, report, identity),
-      fence: () => new Date(host.clock + FENCE_MS).toISOString(),
-    })
-  }
-
-  /** Why the server at the end of a new connection is not the one that this host was when it was chosen. */
-  #objection(host: Host, report: ServerReport, identity: Identity): DatabaseAway | undefined {
-    const { place } = host
-    if (!identity.isWritable) return away('readonly', place)
-    const { systemId, timeline } = report
-    if (systemId && identity.systemId && identity.systemId !== systemId) return away('other-cluster', place)
-    if (timeline === undefined || identity.timeline === undefined || identity.timeline === timeline) return undefined
-    if (identity.timeline < timeline) return away('outdated', place)
-    // Behind a proxy: the new primary. The look that follows finds it, and then everybody moves.
-    return away('lost', place)
-  }
-
-  #chooseStandby(): void {
-    const { heartbeatMs, limits, waitersMax } = this.#options
-    const primary = this.#lead?.host.last?.report
-    if (!primary || !this.#target.isWatched || heartbeatMs === 0) {
-      this.#dropStandby()
-      return
-    }
-    const isGood = ({ last }: Host): boolean => last?.report !== undefined && isCurrent(primary, last.report)
-    if (this.#standby && isGood(this.#standby.host)) return
-    this.#dropStandby()
-    const host = this.#heartbeat.hosts.find(isGood)
-    const report = host?.last?.report
-    if (!host || !report) return
-    const connections = new Connections({
-      host,
-      limits,
-      max: STANDBY_CONNECTIONS,
-      directMax: 0,
-      waitersMax,
-      verify: identity =>
-        identity.bornAt === report.bornAt && !identity.isWritable ? undefined : away('lost', host.place),
-      onLost: () => undefined, // the next look tells
-    })
-    this.#standby = { host, report, connections }
-  }
-
-  #dropStandby(): void {
-    this.#standby?.connections.cut()
-    this.#standby = undefined
+    return leadOn(host, report, { ...this.#options, isWatched, onLost })
   }
 
   /** Tells once of each host that could be written to but must not be. */
