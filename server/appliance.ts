@@ -7,7 +7,7 @@ import { backupChecks } from './admin/backup-checks.ts'
 import type { OfficeInput, OfficeMade, OfficeParts, OnProgress } from './admin/parts.ts'
 import { createRecovery } from './admin/recovery.ts'
 import type { Backups } from './backup/desk.ts'
-import { freshInside } from './backup/fresh.ts'
+import { type FreshParts, freshDatabase } from './backup/fresh.ts'
 import { backupsOf } from './backup/of-office.ts'
 import { type Chat, loadFeatures } from './chat.ts'
 import type { Config, Listen } from './config.ts'
@@ -154,14 +154,17 @@ export class Appliance {
       if (!this.#office) throw new Error('Backups are made of an office.')
       return this.#office
     }
+    const log = this.#log
+    const reopen: FreshParts['reopen'] = (change, undo) => this.#reopen(change, undo)
+    await this.#backups?.close()
     this.#backups = backupsOf({
       folder,
       version,
-      log: this.#log,
+      log,
       features: await loadFeatures(),
       office,
       store: () => store,
-      freshDatabase: url => freshInside({ store, url, reopen: (change, undo) => this.#reopen(change, undo) }),
+      freshDatabase: url => freshDatabase({ store, folder, log, reopen, keep: async () => undefined }, url),
       busyWith: () => undefined,
       note: async sentence => {
         await this.admin.inside.office().history.add({ by: 'Lanthorn', kind: 'office', sentence })

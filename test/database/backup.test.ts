@@ -1,6 +1,6 @@
 /** Backups the whole way, with real clients: made under load, all PCs lost, the office made anew; and back on a running office. */
 import { spawn } from 'node:child_process'
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, test } from 'vitest'
@@ -9,9 +9,13 @@ import { listHistory } from '../../server/admin/contract/logs.ts'
 import { removePerson } from '../../server/admin/contract/people.ts'
 import { getRecovery } from '../../server/admin/contract/setup.ts'
 import { type Client, connect } from '../../server/cli/client.ts'
+import { addressOf, type Connection } from '../../server/db/address.ts'
+import { printDatabaseUrl } from '../../server/db/url.ts'
+import { openDataFolder } from '../../server/node.ts'
 import { archiveOf, GoodClient, rhythm } from '../faults/good-client.ts'
 import { launch, serverMain } from '../faults/launch.ts'
 import { type Appliance, startAppliance } from '../support/appliance.ts'
+import { freshDatabase } from '../support/database.ts'
 
 const domain = 'office.test'
 
@@ -71,10 +75,9 @@ test('All PCs are lost: the office lives again from a backup made under load', {
 test('A folder into which a backup was restored half is not taken for an office', { timeout: 60_000 }, async () => {
   const folder = await mkdtemp(path.join(tmpdir(), 'lanthorn-half-'))
   try {
-    await using _lock = await (await import('../../server/node.ts')).openDataFolder(path.join(folder, 'data'))
-    const { writeFile } = await import('node:fs/promises')
-    await writeFile(path.join(folder, 'data', 'restoring'), 'somewhere\n')
-    await _lock.close()
+    const data = await openDataFolder(path.join(folder, 'data'))
+    await writeFile(data.file('restoring'), 'somewhere\n')
+    await data.close()
     const outcome = await launch(folder, undefined)
     expect(outcome).toMatchObject({ code: 2, stderr: expect.stringContaining('was interrupted: do it again') })
   } finally {
@@ -121,6 +124,46 @@ test('A running office goes back to a backup, at the same ports, and what was th
   await appliance.restart()
   expect((await archiveOf(appliance, 'juliet')).map(({ body }) => body)).toEqual(['before', 'back again'])
 })
+
+test('An office on PostgreSQL servers of its own is backed up, proven, and restored into an empty database there', {
+  timeout: 240_000,
+}, async () => {
+  const [first, second] = [await freshDatabase(), await freshDatabase()]
+  try {
+    await using appliance = await startAppliance({ config: { database: { url: urlOf(first) } } })
+    const call = await connect(appliance.dataDir)
+    await using romeo = new GoodClient('romeo')
+    await romeo.connect(appliance)
+    romeo.message(`juliet@${domain}`, 'before')
+    await romeo.settled()
+    const made = await over(call, await call(makeBackup))
+    expect(made).toMatchObject({ state: 'done', sentence: expect.stringContaining('restored for a try and compared') })
+    const restore = async (url: string | undefined): Promise<BackupJob> => {
+      const body = { confirm: domain, ...(url !== undefined && { url }) }
+      return over(call, await call(restoreBackup, { params: { name: made.name }, body }))
+    }
+    expect(await restore(undefined)).toMatchObject({
+      state: 'failed',
+      sentence: expect.stringContaining('make an empty database there'),
+    })
+    expect(await restore(urlOf(first))).toMatchObject({
+      state: 'failed',
+      sentence: expect.stringContaining('holds an office already'),
+    })
+    romeo.message(`juliet@${domain}`, 'after')
+    await romeo.settled()
+    expect(await restore(urlOf(second))).toMatchObject({ kind: 'restore', state: 'done' })
+    expect((await archiveOf(appliance, 'juliet')).map(({ body }) => body)).toEqual(['before'])
+    await romeo.leave()
+    await appliance.restart()
+    expect((await archiveOf(appliance, 'juliet')).map(({ body }) => body)).toEqual(['before'])
+  } finally {
+    await first.drop()
+    await second.drop()
+  }
+})
+
+const urlOf = ({ connection }: { connection: Connection }): string => printDatabaseUrl(addressOf(connection))
 
 /** People who chat and change their contact lists without a pause. */
 class Load {
