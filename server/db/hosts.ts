@@ -1,4 +1,5 @@
 /** The hosts of a database, each looked at again and again over one kept connection. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { type Connection, placeOf } from './address.ts'
 import { away, classify, DatabaseAway } from './errors.ts'
@@ -102,14 +103,9 @@ export class Host {
   async #inTime<T>(asked: Promise<T>): Promise<T> {
     const limitMs = connectLimitOf(this.connection, this.#limits)
     const startedAt = performance.now()
-    const late = Symbol('late')
-    const isLate = await within(asked, limitMs, () => new Error('late')).catch((error: Error) => {
-      if (error.message !== 'late') throw error
-      return late
-    })
-    if (isLate !== late) return isLate as T
-    const wasPaused = performance.now() - startedAt > limitMs + PAUSE_MS
-    return within(asked, wasPaused ? PAUSE_MS : 0, () => away('timeout', this.place))
+    const inTime = await Promise.race([asked.then(() => true), sleep(limitMs, false, { ref: false })])
+    const wasPaused = !inTime && performance.now() - startedAt > limitMs + PAUSE_MS
+    return within(asked, wasPaused ? PAUSE_MS : 1, () => away('timeout', this.place))
   }
 
   #note(look: HostLook): HostLook {

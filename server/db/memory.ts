@@ -1,8 +1,10 @@
 /** What is known of an outside database, kept in the data folder: which one it is, its highest timeline, and the host used last. */
 import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import type { Logger } from 'pino'
 import { writeDurably } from '../durable-file.ts'
 import type { KnownCluster } from './choose.ts'
+import type { ServerReport } from './probe.ts'
 
 export type { KnownCluster } from './choose.ts'
 
@@ -39,6 +41,42 @@ export function openMemory(file: string): ClusterMemory {
       await rm(file, { force: true })
       known = undefined
     },
+  }
+}
+
+/** What is known while we run: from the memory, and from what was used since. */
+export class Knowledge {
+  readonly #memory: ClusterMemory | undefined
+  readonly #log: Logger
+  #known: KnownCluster | undefined
+
+  /** @param options.isFresh nothing that the memory has counts: another database is used from now on */
+  constructor(memory: ClusterMemory | undefined, log: Logger, options: { isFresh?: boolean } = {}) {
+    this.#memory = memory
+    this.#log = log
+    this.#known = options.isFresh ? undefined : memory?.read()
+  }
+
+  get known(): KnownCluster | undefined {
+    return this.#known
+  }
+
+  /** Resolves when it is on disk: after a restart nothing older may be taken for it. */
+  async remember(place: string, report: ServerReport): Promise<void> {
+    const { systemId = this.#known?.systemId ?? '', timeline = this.#known?.timeline ?? 0 } = report
+    const next: KnownCluster = { systemId, timeline, place }
+    if (JSON.stringify(next) === JSON.stringify(this.#known)) return
+    this.#known = next
+    try {
+      await this.#memory?.write(next)
+    } catch (error) {
+      this.#log.error({ err: error }, 'which database is ours could not be written to the data folder')
+    }
+  }
+
+  async forget(): Promise<void> {
+    await this.#memory?.forget()
+    this.#known = undefined
   }
 }
 

@@ -1,66 +1,28 @@
 /** The database as the rest of the server sees it: statements, transactions, direct connections; up or away; moving when it must. */
 
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Logger } from 'pino'
-import { addressOf, type Connection, type DatabaseAddress } from './address.ts'
+import type { Connection, DatabaseAddress } from './address.ts'
 import type { Connections } from './connections.ts'
 import { away, DatabaseAway, DatabaseFault } from './errors.ts'
 import { FENCE_MS } from './fence.ts'
+import { Gate } from './gate.ts'
 import type { ClusterMemory } from './memory.ts'
 import type { Move } from './moves.ts'
+import { type DatabaseOptions, firstTarget, type TransactionOptions, targetOf } from './options.ts'
 import type { Replication } from './replication.ts'
 import type { CallOptions, DirectSession, Queryable, Row, Session, SessionLimits } from './session.ts'
-import { type DatabaseState, Steering, type Target } from './steering.ts'
+import { type DatabaseState, Steering } from './steering.ts'
 import { transact } from './transaction.ts'
 import type { HostView } from './views.ts'
 
 export { DatabaseAway, DatabaseFault } from './errors.ts'
 export type { ClusterMemory, KnownCluster } from './memory.ts'
 export type { Move } from './moves.ts'
+export type { DatabaseOptions, TransactionOptions } from './options.ts'
 export type { Replication } from './replication.ts'
 export type { CallOptions, DirectSession, Queryable, Row } from './session.ts'
 export type { DatabaseState } from './steering.ts'
 export type { HostView } from './views.ts'
-
-interface Limits {
-  log: Logger
-  /** Most connections of the pool. */
-  connectionsMax?: number
-  /** Most connections beside the pool (LISTEN, advisory locks). */
-  directMax?: number
-  /** Most callers that may wait for a connection, and as many for a database that fails over; the next one is refused at once. */
-  waitersMax?: number
-  connectTimeoutMs?: number
-  queryTimeoutMs?: number
-  /** How often a database that is away is looked for. */
-  probeIntervalMs?: number
-  /** How often the servers of an outside database are looked at. */
-  heartbeatMs?: number
-  /** Longest time for one such look: a frozen server is left after both together. */
-  lookTimeoutMs?: number
-  /** How long a preferred way to the same server must have been usable before it is gone back to. */
-  preferAfterMs?: number
-  /** How long a call that never ran waits while the database fails over, unless it says otherwise. */
-  awayWaitMs?: number
-}
-
-/** One server that nobody watches (the embedded one, tests). Asked again before each attempt to find it: it may come back at another port. */
-interface OneServer extends Limits {
-  connection: Connection | (() => Connection)
-}
-
-/** Somebody else's servers, watched. */
-interface Servers extends Limits {
-  address: DatabaseAddress | (() => DatabaseAddress)
-  /** What is known for good; without it only what was seen since the start is. */
-  memory?: ClusterMemory
-}
-
-export type DatabaseOptions = OneServer | Servers
-
-export interface TransactionOptions extends CallOptions {
-  isolation?: 'read committed' | 'repeatable read' | 'serializable'
-}
 
 /** SQLSTATEs after which PostgreSQL itself asks for the transaction to be run again: serialization_failure, deadlock_detected. */
 const rerunStates = new Set(['40001', '40P01'])
@@ -76,6 +38,7 @@ const FAILOVER_MS = 15_000
  */
 export class Database implements Queryable, AsyncDisposable {
   readonly #steering: Steering
+  readonly #gate = new Gate(() => this.#steering.waiting.wake())
   readonly #queryTimeoutMs: number
   readonly #connectTimeoutMs: number
   readonly #waitingMax: number
@@ -85,9 +48,6 @@ export class Database implements Queryable, AsyncDisposable {
   #onIdle: (() => void) | undefined
   /** Of these, those whose connection broke and that are carried out again. */
   #repeating = 0
-  /** Of these, those that hold a connection. */
-  #running = 0
-  #pause: { end(): void; onIdle: () => void } | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: DatabaseOptions) {
@@ -239,24 +199,9 @@ export class Database implements Queryable, AsyncDisposable {
    */
   async pause(limitMs: number): Promise<{ resume(): void }> {
     this.#refuseWhenClosing()
-    if (this.#pause) throw new Error('the database is paused already')
-    let timer: NodeJS.Timeout | undefined
-    const idle = Promise.withResolvers<boolean>()
-    const pause = {
-      onIdle: () => idle.resolve(true),
-      end: () => {
-        clearTimeout(timer)
-        idle.resolve(false)
-        if (this.#pause !== pause) return
-        this.#pause = undefined
-        this.#steering.waiting.wake()
-      },
-    }
-    this.#pause = pause
-    timer = setTimeout(pause.end, limitMs)
-    if (this.#running === 0) pause.onIdle()
-    if (!(await idle.promise)) throw away('busy', this.place)
-    return { resume: pause.end }
+    const pause = await this.#gate.shut(limitMs)
+    if (!pause) throw away('busy', this.place)
+    return pause
   }
 
   /**
@@ -319,7 +264,7 @@ export class Database implements Queryable, AsyncDisposable {
       for (let repeats = 0; ; repeats++) {
         const connections = await this.#find(deadline, options, began)
         try {
-          return await this.#run(connections, deadline, options, work)
+          return await this.#gate.pass(() => this.#run(connections, deadline, options, work))
         } catch (error) {
           if (!(error instanceof DatabaseAway) || error.reason === 'busy') throw error
           const doubt = this.#steering.doubt()
@@ -344,21 +289,15 @@ export class Database implements Queryable, AsyncDisposable {
     options: CallOptions,
     work: (session: Session) => Promise<T>,
   ): Promise<T> {
-    this.#running++
-    try {
-      const standby = options.tolerant ? this.#steering.currentStandby : undefined
-      if (standby) {
-        try {
-          return await standby.run((performance.now() + deadline) / 2, work)
-        } catch {
-          // Whatever it was: the main database is asked, and its answer counts.
-        }
+    const standby = options.tolerant ? this.#steering.currentStandby : undefined
+    if (standby) {
+      try {
+        return await standby.run((performance.now() + deadline) / 2, work)
+      } catch {
+        // Whatever it was: the main database is asked, and its answer counts.
       }
-      return await connections.run(deadline, work)
-    } finally {
-      this.#running--
-      if (this.#running === 0) this.#pause?.onIdle()
     }
+    return connections.run(deadline, work)
   }
 
   /** The connections of the server in use; waits for them as long as this call may. */
@@ -366,10 +305,11 @@ export class Database implements Queryable, AsyncDisposable {
     for (;;) {
       const { connections, fault } = this.#steering
       if (fault) this.#refuseWhenClosing()
-      if (connections && !this.#pause) return connections
+      if (connections && !this.#gate.isShut) return connections
       this.#steering.start()
       const now = performance.now()
-      const patienceMs = fault && !this.#pause ? this.#patience(options) - (now - began) : Number.POSITIVE_INFINITY
+      const patienceMs =
+        fault && !this.#gate.isShut ? this.#patience(options) - (now - began) : Number.POSITIVE_INFINITY
       const limitMs = Math.min(patienceMs, deadline - now)
       if (limitMs <= 0) throw fault ?? away('timeout', this.place)
       if (this.#steering.waiting.count >= this.#waitingMax) throw away('busy', this.place)
@@ -385,21 +325,5 @@ export class Database implements Queryable, AsyncDisposable {
       ? Number.POSITIVE_INFINITY
       : (this.#awayWaitMs ?? (address.hosts.length > 1 ? 750 : 0))
     return Math.min(options.waitMs ?? longestMs, FAILOVER_MS)
-  }
-}
-
-function firstTarget(options: DatabaseOptions): Target {
-  if ('address' in options) return { ...targetOf(options.address, options.memory), isWatched: true }
-  const { connection } = options
-  const locate = typeof connection === 'function' ? connection : () => connection
-  return { locate: () => addressOf(locate()), isWatched: false }
-}
-
-function targetOf(target: DatabaseAddress | (() => DatabaseAddress), memory?: ClusterMemory): Target {
-  const isFixed = typeof target !== 'function'
-  return {
-    locate: isFixed ? () => target : target,
-    isWatched: isFixed || memory !== undefined,
-    ...(memory ? { memory } : {}),
   }
 }

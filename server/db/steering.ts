@@ -2,13 +2,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { type DatabaseAddress, placeOf } from './address.ts'
-import type { Choice, KnownCluster, Verdict } from './choose.ts'
+import type { Choice, Verdict } from './choose.ts'
 import type { Connections } from './connections.ts'
 import { away, type DatabaseAway } from './errors.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Host } from './hosts.ts'
 import { type Lead, type LeadLimits, leadOn, StandbyReads } from './lead.ts'
-import type { ClusterMemory } from './memory.ts'
+import { type ClusterMemory, Knowledge } from './memory.ts'
 import { Moves } from './moves.ts'
 import type { ServerReport } from './probe.ts'
 import { type Replication, replicationOf } from './replication.ts'
@@ -46,7 +46,7 @@ export class Steering {
   readonly moves = new Moves()
   #target: Target
   #heartbeat: Heartbeat
-  #known: KnownCluster | undefined
+  #knowledge: Knowledge
   #lead: Lead | undefined
   readonly #standby: StandbyReads
   #state: DatabaseState = 'up'
@@ -63,9 +63,9 @@ export class Steering {
     this.#options = options
     this.#log = options.log
     this.#target = target
-    this.#known = target.memory?.read()
+    this.#knowledge = new Knowledge(target.memory, options.log)
     this.#standby = new StandbyReads(options)
-    this.#heartbeat = this.#makeHeartbeat(target, () => this.#known)
+    this.#heartbeat = this.#makeHeartbeat(target, this.#knowledge)
   }
 
   get state(): DatabaseState {
@@ -99,13 +99,13 @@ export class Steering {
   }
 
   get timeline(): number | undefined {
-    return this.#lead?.report.timeline ?? this.#known?.timeline
+    return this.#lead?.report.timeline ?? this.#knowledge.known?.timeline
   }
 
   get hosts(): HostView[] {
     const { verdicts, leastTimeline } = this.#heartbeat.choose()
     const { seen } = this.#heartbeat
-    return viewsOf({ seen, verdicts, leastTimeline, known: this.#known, inUse: this.#lead?.host })
+    return viewsOf({ seen, verdicts, leastTimeline, known: this.#knowledge.known, inUse: this.#lead?.host })
   }
 
   get replication(): Replication {
@@ -158,8 +158,7 @@ export class Steering {
 
   /** Forgets which database this is and what timeline it had: the servers were rebuilt on purpose. */
   async trust(): Promise<void> {
-    await this.#target.memory?.forget()
-    this.#known = undefined
+    await this.#knowledge.forget()
     await this.check()
   }
 
@@ -168,7 +167,8 @@ export class Steering {
    * @throws DatabaseAway when it cannot be used; then everything stays as it was
    */
   async switchTo(target: Target): Promise<void> {
-    const next = this.#makeHeartbeat(target, () => (next === this.#heartbeat ? this.#known : undefined))
+    const knowledge = new Knowledge(target.memory, this.#log, { isFresh: true })
+    const next = this.#makeHeartbeat(target, knowledge)
     const choice = await next.settle()
     const host = choice.index === undefined ? undefined : next.hosts[choice.index]
     const report = host?.last?.report
@@ -183,7 +183,7 @@ export class Steering {
     this.#lead = undefined
     this.#standby.drop()
     this.#left = undefined
-    this.#known = undefined
+    this.#knowledge = knowledge
     this.#isStarted = true
     void old.lead?.connections.drain(DRAIN_MS)
     void old.heartbeat.close()
@@ -203,7 +203,7 @@ export class Steering {
     await this.#doubting
   }
 
-  #makeHeartbeat(target: Target, known: () => KnownCluster | undefined): Heartbeat {
+  #makeHeartbeat(target: Target, knowledge: Knowledge): Heartbeat {
     const { limits, probeIntervalMs, heartbeatMs, lookTimeoutMs, preferAfterMs } = this.#options
     const { isWatched } = target
     const lookMs = isWatched ? Math.min(limits.connectTimeoutMs, lookTimeoutMs) : limits.connectTimeoutMs
@@ -213,7 +213,7 @@ export class Steering {
       beatMs: isWatched ? heartbeatMs : 0,
       searchMs: probeIntervalMs ?? (isWatched ? 150 : 500),
       preferAfterMs,
-      known,
+      known: () => knowledge.known,
       onChoice: choice => {
         if (heartbeat === this.#heartbeat) void this.#follow(choice)
       },
@@ -273,7 +273,7 @@ export class Steering {
   }
 
   async #use(host: Host, report: ServerReport): Promise<void> {
-    await this.#remember(host, report)
+    if (this.isWatched) await this.#knowledge.remember(host.place, report)
     if (this.#isClosed) return
     const left = this.#left
     this.#lead = this.#connect(host, report)
@@ -340,20 +340,6 @@ export class Steering {
     if (state === 'away') this.#log.warn({ reason: this.#fault?.reason }, sentence)
     else this.#log.info(sentence)
     for (const listener of this.#listeners) listener(state, sentence)
-  }
-
-  /** On disk before it is used: after a restart nothing older may be taken for it. */
-  async #remember(host: Host, report: ServerReport): Promise<void> {
-    if (!this.#target.isWatched) return
-    const { systemId = this.#known?.systemId ?? '', timeline = this.#known?.timeline ?? 0 } = report
-    const next: KnownCluster = { systemId, timeline, place: host.place }
-    if (JSON.stringify(next) === JSON.stringify(this.#known)) return
-    this.#known = next
-    try {
-      await this.#target.memory?.write(next)
-    } catch (error) {
-      this.#log.error({ err: error }, 'which database is ours could not be written to the data folder')
-    }
   }
 
   #connect(host: Host, report: ServerReport): Lead {
