@@ -69,3 +69,59 @@ test('whoever cannot wait is told so, and what is loading is there the next time
   expect(await patient).toBe('at last')
   expect(values.get('romeo')).toBe('at last')
 })
+
+test('what is doubted is asked for again by the next who wants it', async () => {
+  const { values, loaded } = counting()
+  await values.get('romeo')
+  values.doubt('romeo')
+  expect(values.peek('romeo')).toBe('romeo 1')
+  expect(await values.get('romeo')).toBe('romeo 2')
+  expect(values.get('romeo')).toBe('romeo 2')
+  values.doubt('juliet')
+  expect(loaded).toEqual(['romeo', 'romeo'])
+})
+
+test('while the database cannot be asked, what is doubted is the best that is known', async () => {
+  let isAway = false
+  const values = new PerAccount({
+    isPinned: () => false,
+    load: async () => {
+      if (isAway) throw new Error('away')
+      return isAway
+    },
+  })
+  await values.get('romeo')
+  values.doubt('romeo')
+  isAway = true
+  expect(await values.get('romeo')).toBe(false)
+  expect(values.isDoubtful('romeo')).toBe(true)
+})
+
+test('a load that began before the doubt does not end it', async () => {
+  const answers: ((value: string) => void)[] = []
+  const values = new PerAccount<string>({
+    isPinned: () => false,
+    load: () => new Promise(resolve => answers.push(resolve)),
+  })
+  values.set('romeo', 'told')
+  values.doubt('romeo')
+  const first = values.get('romeo')
+  values.doubt('romeo')
+  const second = values.get('romeo')
+  answers[0]?.('old')
+  expect(await first).toBe('old')
+  expect(values.isDoubtful('romeo')).toBe(true)
+  answers[1]?.('true')
+  expect(await second).toBe('true')
+  expect(values.get('romeo')).toBe('true')
+})
+
+test('after a promotion everything is doubted, and pinned accounts are asked for at once', async () => {
+  const { values, loaded } = counting(100, ['romeo'])
+  await values.get('romeo')
+  await values.get('juliet')
+  values.doubtAll()
+  expect(loaded).toEqual(['romeo', 'juliet', 'romeo'])
+  expect(await values.get('romeo')).toBe('romeo 3')
+  expect(await values.get('juliet')).toBe('juliet 4')
+})

@@ -25,9 +25,10 @@ export class LosingDatabase {
     this.#current = current
   }
 
-  static async open(prepare: (db: Database) => Promise<unknown>): Promise<LosingDatabase> {
+  /** @param prepare makes the tables */
+  static async open(prepare?: (db: Database) => Promise<unknown>): Promise<LosingDatabase> {
     const db = await openDatabase()
-    await prepare(db)
+    await prepare?.(db)
     return new LosingDatabase(db)
   }
 
@@ -63,6 +64,10 @@ export class LosingDatabase {
   async transaction<T>(...call: Parameters<Database['transaction']>): Promise<T> {
     await this.before?.()
     return (await this.#current.transaction(...call)) as T
+  }
+
+  async direct<T>(...call: Parameters<Database['direct']>): Promise<T> {
+    return (await this.#current.direct(...call)) as T
   }
 
   onMove(listener: Listener<Move>): () => void {
