@@ -15,6 +15,11 @@ async function says(romeo: GoodClient, to: Person, bodies: readonly string[]): P
   await romeo.settled()
 }
 
+/** Tells the server that everything that came was received. */
+function acknowledges(client: GoodClient): void {
+  client.raw.send(`<a xmlns='urn:xmpp:sm:3' h='${client.handled}'/>`)
+}
+
 /** What somebody who comes now is given, up to a message that is sent once he is here. */
 async function givenTo(person: Person, { appliance, romeo }: { appliance: Appliance; romeo: GoodClient }) {
   await using client = new GoodClient(person)
@@ -47,8 +52,10 @@ test.skipIf(!canBreakProcesses)(
     const anna = new GoodClient('anna')
     await anna.connect(appliance)
     await anna.until(() => anna.arrivals.length === waited.length, 'what waited for anna')
+    acknowledges(anna)
     await anna.leave()
     await juliet.until(() => juliet.arrivals.length === early.length + there.length, 'all messages for juliet')
+    acknowledges(juliet)
     await juliet.leave()
     const delivered = ({ body }: { body: string }) => !body.startsWith('away')
     await eventually('deliveries to be noted', async () =>
@@ -95,15 +102,17 @@ test.skipIf(!canBreakProcesses)(
     await pair.primary.ask('GRANT pg_monitor TO lanthorn')
     await using appliance = await startAppliance({ config: { database: { url: pair.url() } } })
     const ask = await signInAs(appliance, people.anna)
-    const replication = async (): Promise<{ kind: string; sentence: string }> => {
-      const status = (await (await ask('GET', '/api/database')).json()) as {
-        replication: { kind: string; sentence: string }
+    const check = async (): Promise<{ state: string; sentence: string }> => {
+      const health = (await (await ask('POST', '/api/health/check', {})).json()) as {
+        checks: { id: string; state: string; sentence: string }[]
       }
-      return status.replication
+      return health.checks.find(({ id }) => id === 'database-replication') ?? { state: 'none', sentence: '' }
     }
-    await eventually('the warning', async () => (await replication()).kind === 'asynchronous')
-    process.stdout.write(`replication: ${(await replication()).sentence}\n`)
+    await eventually('the warning', async () => (await check()).state === 'warn')
+    const { sentence } = await check()
+    process.stdout.write(`asynchronous: ${sentence}\n`)
+    expect(sentence).toMatch(/does not wait|asynchronous/)
     await pair.replicate('applied')
-    await eventually('the end of the warning', async () => (await replication()).kind === 'applied')
+    await eventually('the end of the warning', async () => (await check()).state === 'ok')
   },
 )

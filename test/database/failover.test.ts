@@ -15,7 +15,6 @@ const twoPrimariesMs = 2_500
 const faults = ['kill -9', 'immediate stop', 'freeze, thaw'] as const
 type Fault = (typeof faults)[number]
 
-/** The guide's URL: both servers, and whichever can be written to. */
 const isLeftOut = !canBreakProcesses || repmgrFolder() === undefined
 
 interface Round {
@@ -48,7 +47,7 @@ async function play(
   const promotedTime = Date.now()
   const ackedAt = await load.firstAckAfter(promotedAt)
   await load.goesOn(100)
-  const stale = frozen ? await letLive(primary, frozen, { load, promotedTime }) : undefined
+  const stale = frozen ? await letLive(primary, next, frozen, load) : undefined
   const end = performance.now()
   const acknowledged = load.acknowledged
   const kept = await archiveOn(next)
@@ -91,11 +90,7 @@ async function bringAbout(fault: Fault, server: PostgresServer): Promise<{ thaw(
  * The frozen primary wakes up and does not know that it is not the primary any more. What had been sent to it before it froze, it may
  * still carry out; nobody who looks for a database now may use it.
  */
-async function letLive(
-  server: PostgresServer,
-  frozen: { thaw(): void },
-  { load }: { load: Load; promotedTime: number },
-) {
+async function letLive(server: PostgresServer, next: PostgresServer, frozen: { thaw(): void }, load: Load) {
   const thawedTime = Date.now()
   frozen.thaw()
   await rhythm(twoPrimariesMs)
@@ -106,6 +101,8 @@ async function letLive(
   const isNew = ({ connectedAt }: { connectedAt: number }) => connectedAt >= Math.floor(thawedTime / 1_000) * 1_000
   const newWrites = writes.filter(isNew)
   expect(newWrites).toEqual([])
+  // That writes are seen at all is seen where they belong.
+  expect((await writesSince(next, thawedTime)).filter(isNew)).not.toEqual([])
   return { rows: await archiveOn(server), newWrites: newWrites.length, lateWrites: writes.length - newWrites.length }
 }
 
@@ -118,7 +115,7 @@ function print(rounds: readonly Round[]): void {
       'promoted after',
       'first ack after that',
       'silence',
-      'acked',
+      'acked so far',
       'lost',
       'stale written',
       'rejoined in',

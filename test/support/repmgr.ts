@@ -127,6 +127,8 @@ export class RepmgrPair implements AsyncDisposable {
       const text = "SELECT 1 FROM repmgr.nodes WHERE node_name = $1 AND type = 'primary' AND active"
       return (await primary.ask(text, [primary.name], 'repmgr')).length === 1
     })
+    // Only a checkpoint writes the new timeline where pg_rewind and repmgr look for it (manual, pg_rewind, notes).
+    await primary.ask('CHECKPOINT')
     await this.#repmgr(server, [...to(primary), 'node', 'rejoin', '--force-rewind'], rejoinMs)
     await this.watched(server)
   }
