@@ -3,6 +3,7 @@ import { type Database, DatabaseFault } from '../db/pool.ts'
 import { tryJid } from '../xmpp/jid.ts'
 import { deriveVerifier, PasswordError, SCRAM_SALT_BYTES, type ScramHash, type Verifier } from '../xmpp/scram.ts'
 import type { HookTable } from './hooks.ts'
+import { forStanza } from './patience.ts'
 import { PerAccount } from './per-account.ts'
 
 /** One person as lists show them. */
@@ -217,7 +218,7 @@ export class Accounts {
       row = await this.#db.one<AccountRow>(
         `UPDATE account SET ${column} = $2 WHERE username = $1 RETURNING ${columns}`,
         [username, value],
-        { repeat: true },
+        forStanza,
       )
     } catch (error) {
       // Perhaps it was carried out all the same, and only the answer was lost.

@@ -2,6 +2,7 @@ import type { Database } from '../db/pool.ts'
 import { earliestIdAt } from '../xmpp/id.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { Stanza } from '../xmpp/stanza.ts'
+import { forStanza } from './patience.ts'
 
 /** Which messages of one person's archive are meant (XEP-0313 §4.1); what is absent does not narrow. */
 export interface ArchiveFilter {
@@ -53,7 +54,7 @@ export async function readArchive(
   page: ArchivePage,
 ): Promise<{ messages: ArchivedMessage[]; isComplete: boolean }> {
   const { text, values } = pageStatement(own, filter, page)
-  const rows = await db.query<{ id: string; stanza: string }>(text, values, { repeat: true, tolerant: true })
+  const rows = await db.query<{ id: string; stanza: string }>(text, values, { ...forStanza, tolerant: true })
   const kept = rows.slice(0, Math.min(page.max, fitting(rows)))
   const isComplete = kept.length === rows.length
   if (page.isBackward) kept.reverse()
@@ -80,7 +81,7 @@ export async function countArchive(db: Database, own: Jid, filter: ArchiveFilter
   const row = await db.one<{ count: number }>(
     `SELECT ((SELECT count(*) FROM archive WHERE ${sent}) + (SELECT count(*) FROM archive WHERE ${received}))::int AS count`,
     builder.values,
-    { repeat: true, tolerant: true },
+    { ...forStanza, tolerant: true },
   )
   return row?.count ?? 0
 }
@@ -92,7 +93,7 @@ export async function hasAll(db: Database, own: Jid, ids: readonly string[]): Pr
     `SELECT count(*)::int AS count FROM archive
      WHERE id = ANY($1::uuid[]) AND ((sender = $2 AND in_sender) OR (receiver = $2 AND in_receiver))`,
     [[...wanted], own.local],
-    { repeat: true, tolerant: true },
+    { ...forStanza, tolerant: true },
   )
   return row?.count === wanted.size
 }

@@ -6,6 +6,9 @@ import { StanzaError } from '../xmpp/errors.ts'
  */
 export const PATIENCE_MS = 750
 
+/** How the database is asked for a stanza, when doing it twice does no harm: it waits no longer than this for a failover to be over. */
+export const forStanza = { repeat: true, waitMs: PATIENCE_MS } as const
+
 /**
  * The result if it comes in time. What is waited for goes on all the same.
  * @throws StanzaError `wait` when it does not

@@ -3,6 +3,7 @@ import { type Element, xml } from '../xmpp/element.ts'
 import { NS_ROSTER } from '../xmpp/namespaces.ts'
 import { buildStanza } from '../xmpp/stanza.ts'
 import type { HookTable } from './hooks.ts'
+import { forStanza } from './patience.ts'
 import { PerAccount } from './per-account.ts'
 import type { Sessions } from './sessions.ts'
 import { initialState, type Subscription, type SubscriptionState } from './subscription-states.ts'
@@ -253,7 +254,7 @@ export class Rosters {
        ON CONFLICT (username) DO UPDATE SET version = greatest(roster_version.version + 1, excluded.version)
        RETURNING version`,
       [username, ...values],
-      { repeat: true },
+      forStanza,
     )
     return Number(row?.version ?? 0)
   }

@@ -1,6 +1,7 @@
 /** XEP-0441: Message Archive Management Preferences: what of somebody's messages goes into the own archive. */
 import { feature } from '../core/feature.ts'
 import type { IqRequest } from '../core/iq.ts'
+import { forStanza } from '../core/patience.ts'
 import { DatabaseAway } from '../db/pool.ts'
 import { type Element, xml } from '../xmpp/element.ts'
 import { StanzaError, stanzaError } from '../xmpp/errors.ts'
@@ -91,7 +92,7 @@ export default feature({
           `INSERT INTO archive_preference (username, otherwise, always, never) VALUES ($1, $2, $3, $4)
            ON CONFLICT (username) DO UPDATE SET otherwise = $2, always = $3, never = $4`,
           [username, wish.otherwise, [...wish.always], [...wish.never]],
-          { repeat: true },
+          forStanza,
         )
       } catch (error) {
         // Perhaps it was carried out all the same, and only the answer was lost.

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { feature } from '../core/feature.ts'
 import type { IqRequest } from '../core/iq.ts'
+import { forStanza } from '../core/patience.ts'
 import type { PerAccount } from '../core/per-account.ts'
 import type { Server } from '../core/server.ts'
 import { hasFrom, hasTo } from '../core/subscription-states.ts'
@@ -91,7 +92,7 @@ function answerCommands(state: State): void {
       server.db.exec(
         'INSERT INTO block (username, jid) SELECT $1, unnest($2::text[]) ON CONFLICT (username, jid) DO NOTHING',
         [username, items],
-        { repeat: true },
+        forStanza,
       ),
     )
     const [before, after] = await change(lists, username, list => new Set([...list, ...items]))
@@ -107,7 +108,7 @@ function answerCommands(state: State): void {
       server.db.exec(
         'DELETE FROM block WHERE username = $1 AND ($2 OR jid = ANY($3::text[]))',
         [username, isAll, items],
-        { repeat: true },
+        forStanza,
       ),
     )
     const [before, after] = await change(

@@ -1,5 +1,6 @@
 /** XEP-0012: Last Activity. */
 import { feature } from '../core/feature.ts'
+import { forStanza } from '../core/patience.ts'
 import { hasFrom } from '../core/subscription-states.ts'
 import { xml } from '../xmpp/element.ts'
 import { stanzaError } from '../xmpp/errors.ts'
@@ -61,7 +62,7 @@ export default feature({
       const row = await server.db.one<{ left_at: Date; status: string | null }>(
         'SELECT left_at, status FROM last_activity WHERE username = $1',
         [username],
-        { repeat: true },
+        forStanza,
       )
       if (row) return { at: row.left_at.getTime(), status: row.status ?? undefined }
       const account = await server.accounts.get(username)

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { feature } from '../core/feature.ts'
 import type { IqRequest } from '../core/iq.ts'
+import { forStanza } from '../core/patience.ts'
 import type { Queryable } from '../db/pool.ts'
 import { type Element, parseElement, xml } from '../xmpp/element.ts'
 import { stanzaError } from '../xmpp/errors.ts'
@@ -46,7 +47,7 @@ export default feature({
       const row = await server.db.one<{ content: string }>(
         'SELECT content FROM private_entry WHERE username = $1 AND ns = $2 AND name = $3',
         [username, namespaceOf(wanted), wanted.getName()],
-        { repeat: true },
+        forStanza,
       )
       return xml('query', { xmlns: NS_PRIVATE }, row ? parseElement(row.content) : wanted)
     })
@@ -74,7 +75,7 @@ export default feature({
           throw stanzaError('resource-constraint', `You may keep ${entriesMax} entries at most.`)
         }
       }
-      await server.db.transaction(write, { repeat: true })
+      await server.db.transaction(write, forStanza)
     })
     server.on('account:removed', 'store', async ({ username }) => {
       await server.db.exec('DELETE FROM private_entry WHERE username = $1', [username], { repeat: true })

@@ -1,6 +1,7 @@
 /** XEP-0054: vcard-temp. */
 import { Type } from 'typebox'
 import { feature } from '../core/feature.ts'
+import { forStanza } from '../core/patience.ts'
 import { stanzaError } from '../xmpp/errors.ts'
 import { NS_VCARD } from '../xmpp/namespaces.ts'
 
@@ -48,7 +49,7 @@ export default feature({
         `INSERT INTO vcard (username, content) VALUES ($1, $2)
          ON CONFLICT (username) DO UPDATE SET content = $2, changed_at = now()`,
         [account, content],
-        { repeat: true },
+        forStanza,
       )
     })
     server.on('account:removed', 'store', async ({ username }) => {

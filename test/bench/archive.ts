@@ -70,27 +70,32 @@ class Sender {
   readonly ackMs: number[] = []
   readonly #connection: Connection
   readonly #message: string
-  readonly #asked: number[] = []
+  readonly #asked: { readonly at: number; readonly count: number }[] = []
 
   constructor(connection: Connection, to: string) {
     this.#connection = connection
     const frame = (body: string) => `<message to='${to}' type='chat' id='m1'><body>${body}</body></message>`
     this.#message = frame('x'.repeat(Math.max(1, messageBytes - frame('').length)))
-    connection.watch(marks, ([arrived = 0, single = 0, double = 0, acks = 0, questions = 0]) => {
+    connection.watch(marks, ([arrived = 0, single = 0, double = 0, acks = 0, questions = 0], tags) => {
       this.refused += single + double
       this.arrived += arrived
       if (questions > 0) connection.write(`<a xmlns='urn:xmpp:sm:3' h='${this.arrived}'/>`)
-      for (let left = acks; left > 0; left--) {
-        this.safe += askAfter
-        this.ackMs.push(performance.now() - (this.#asked.shift() ?? 0))
-      }
+      if (acks > 0) this.#acknowledged(handledIn(tags))
     })
+  }
+
+  /** The server may answer several questions at once. */
+  #acknowledged(count: number): void {
+    this.safe = count
+    while ((this.#asked[0]?.count ?? Number.POSITIVE_INFINITY) <= count) {
+      this.ackMs.push(performance.now() - (this.#asked.shift()?.at ?? 0))
+    }
   }
 
   send(): void {
     this.sent++
     const asks = this.sent % askAfter === 0
-    if (asks) this.#asked.push(performance.now())
+    if (asks) this.#asked.push({ at: performance.now(), count: this.sent })
     this.#connection.write(asks ? this.#message + ask : this.#message)
   }
 
@@ -98,6 +103,12 @@ class Sender {
   get isDone(): boolean {
     return this.safe + askAfter > this.sent
   }
+}
+
+/** How many messages the last acknowledgement names. */
+function handledIn(tags: Buffer): number {
+  const from = tags.lastIndexOf('<a ')
+  return Number(/^<a [^>]*h=['"](\d+)['"]/.exec(tags.toString('latin1', from, from + 100))?.[1])
 }
 
 /** Sends on time; what a busy computer made late leaves at the next look. */

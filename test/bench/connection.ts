@@ -83,10 +83,10 @@ export class Connection {
   }
 
   /**
-   * From now on nothing is kept: whenever something comes, `onFound` is told how often each of `marks` was in it.
+   * From now on nothing is kept: whenever something comes, `onFound` is told how often each of `marks` was in it, and what it was.
    * A mark is ASCII and lies within one tag.
    */
-  watch(marks: string[], onFound: (times: number[]) => void): void {
+  watch(marks: string[], onFound: (times: number[], tags: Buffer) => void): void {
     const wanted = marks.map(mark => Buffer.from(mark))
     let rest: Buffer = Buffer.alloc(0)
     this.#socket.off('data', this.#onText)
@@ -94,7 +94,12 @@ export class Connection {
       const data = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk
       const end = data.lastIndexOf(tagEnd) + 1
       rest = data.subarray(end)
-      if (end > 0) onFound(wanted.map(mark => countOf(mark, data.subarray(0, end))))
+      if (end === 0) return
+      const tags = data.subarray(0, end)
+      onFound(
+        wanted.map(mark => countOf(mark, tags)),
+        tags,
+      )
     })
   }
 

@@ -74,6 +74,9 @@ async function serve(): Promise<void> {
 /** DESIGN section 10: at 500 messages a second and above. Unpaced, the server's acknowledgement lets the next ones go. */
 async function archive(appliance: Appliance, people: Account[]): Promise<void> {
   const { seconds } = options
+  // First, as it warms both up: an office's server has been running for a while.
+  const unpaced = await measureMessages(appliance, plain(appliance), people, { isArchived: true, seconds })
+  note('archived message, as fast as it goes', 'µs', unpaced, 100)
   for (const perSecond of [500, 2_000, 5_000]) {
     const what = `archived message, ${perSecond.toLocaleString('en')} a second`
     const { ackMs, ...cost } = await measureArchive(appliance, plain(appliance), people, { perSecond, seconds })
@@ -81,8 +84,6 @@ async function archive(appliance: Appliance, people: Account[]): Promise<void> {
     note(`${what}: acknowledged after, half of them`, 'ms', { server: ackMs.p50 })
     note(`${what}: acknowledged after, 99 %`, 'ms', { server: ackMs.p99 })
   }
-  const unpaced = await measureMessages(appliance, plain(appliance), people, { isArchived: true, seconds })
-  note('archived message, as fast as it goes', 'µs', unpaced, 100)
 }
 
 async function messages(appliance: Appliance, people: Account[]): Promise<void> {
