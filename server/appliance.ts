@@ -20,6 +20,9 @@ import { DatabaseAway } from './db/pool.ts'
 import { DatabaseUrlFault } from './db/url.ts'
 import { addressesOf, dnsDomain, lanAddresses } from './host.ts'
 import type { Log } from './log.ts'
+import type { MoveDesk } from './moving/desk.ts'
+import type { MoveStep } from './moving/move.ts'
+import { type Moves, openMoves } from './moving/of-office.ts'
 import type { DataFolder } from './node.ts'
 import { type Office, type OfficeIdentity, openOffice } from './office.ts'
 import { listenFault } from './opening.ts'
@@ -39,6 +42,8 @@ interface ApplianceOptions {
   /** Set while the data folder is empty and an autosetup file was given. */
   readonly config: Config | undefined
   readonly allowPlaintext: boolean
+  /** For tests: called at the points of a move of the data. */
+  readonly onMoveStep?: ((name: MoveStep) => void) | undefined
   /** Called when the admin pages answer, before anything else is open. */
   onListening(): Promise<void>
   /** Called once people can log in: at the start, or when the wizard has made the office. */
@@ -54,6 +59,8 @@ export class Appliance {
   #store: Promise<Store> | undefined
   #office: Office | undefined
   #backups: Backups | undefined
+  #moves: Moves | undefined
+  #desk: MoveDesk | undefined
   #starting: Promise<void> | undefined
   #reopening: Promise<void> | undefined
   readonly #abort = new AbortController()
@@ -86,6 +93,7 @@ export class Appliance {
   async #start(): Promise<void> {
     const { folder, config } = this.#options
     const identity = identityOf(folder, config)
+    this.#moves = await openMoves(folder, this.#log)
     const url = config?.database.url ?? folder.secret('database-url') ?? 'embedded'
     this.#store = this.#openStore(url)
     // Its failure is told where it is awaited.
@@ -110,6 +118,7 @@ export class Appliance {
     this.#abort.abort()
     // What is half started must be whole before it can be stopped; its failure was told to who started it.
     await this.#starting?.catch(() => undefined)
+    await this.#desk?.close()
     await this.#backups?.close()
     await this.#reopening?.catch(() => undefined)
     await this.#admin?.close()
@@ -132,6 +141,7 @@ export class Appliance {
         ...(identity.tls ? { tls: identity.tls } : {}),
       })
     }
+    await this.#openDesk()
     await this.#openBackups()
     await this.admin.open(this.#officeParts(office, await this.#openedStore()))
     this.#options.onReady()
@@ -144,6 +154,18 @@ export class Appliance {
     const options = { identity, version, folder, db: store.db, log: this.#log, features, allowPlaintext }
     this.#office = await openOffice({ ...options, ...(prepare ? { prepare } : {}) })
     return this.#office
+  }
+
+  /** Outlives a restore too. */
+  async #openDesk(): Promise<void> {
+    if (!this.#moves) throw new Error('Moves are opened by start().')
+    this.#desk = this.#moves.desk({
+      store: await this.#openedStore(),
+      features: await loadFeatures(),
+      busyWith: () =>
+        this.#backups?.job?.state === 'running' ? 'A backup or a restore runs: wait for its end.' : undefined,
+      onStep: this.#options.onMoveStep,
+    })
   }
 
   /** They outlive a restore, during which the office is closed and opened again. */
@@ -165,7 +187,7 @@ export class Appliance {
       office,
       store: () => store,
       freshDatabase: url => freshDatabase({ store, folder, log, reopen, keep: async () => undefined }, url),
-      busyWith: () => undefined,
+      busyWith: () => this.#desk?.busyWith(),
       note: async sentence => {
         await this.admin.inside.office().history.add({ by: 'Lanthorn', kind: 'office', sentence })
       },
@@ -198,9 +220,24 @@ export class Appliance {
       await open()
     } catch (error) {
       this.#log.error({ err: error }, 'the office could not be opened on the restored database')
-      await undo()
-      await open()
+      await this.#untilThere(async () => {
+        await undo()
+        await open()
+      })
       throw error
+    }
+  }
+
+  /** Tries again and again while the database is away. */
+  async #untilThere(work: () => Promise<void>): Promise<void> {
+    for (;;) {
+      try {
+        return await work()
+      } catch (error) {
+        if (!(error instanceof DatabaseAway)) throw error
+        this.#log.warn(`Waiting for the database. ${error.message}`)
+        await setTimeout(DATABASE_RETRY_MS, undefined, { signal: this.#abort.signal })
+      }
     }
   }
 
@@ -211,7 +248,7 @@ export class Appliance {
     const isSetUp = !folder.isEmpty
     for (let tries = 1; ; tries++) {
       try {
-        return await openStore({ url, dataDir: folder.dir, log: this.#log, signal })
+        return await this.#settled(await openStore({ url, dataDir: folder.dir, log: this.#log, signal }))
       } catch (error) {
         if (!(error instanceof DatabaseAway) || !isSetUp) throw error
         if (tries === 1) this.#log.warn(`Waiting for the database. ${error.message}`)
@@ -219,6 +256,17 @@ export class Appliance {
         // Aborted: this ends with the signal's own error.
         await setTimeout(DATABASE_RETRY_MS, undefined, { signal })
       }
+    }
+  }
+
+  /** A move of the data that was cut short is put in order before anything else is done with the database. */
+  async #settled(store: Store): Promise<Store> {
+    try {
+      await this.#moves?.settle(store)
+      return store
+    } catch (error) {
+      await store.close()
+      throw error
     }
   }
 
@@ -300,7 +348,8 @@ export class Appliance {
     const { identity, chat } = office
     const { parts } = chat
     const backups = this.#backups
-    if (!backups) throw new Error('Backups are opened before the pages.')
+    const database = this.#desk
+    if (!backups || !database) throw new Error('Backups and moves are opened before the pages.')
     return {
       name: identity.office,
       domain: identity.domain,
@@ -324,7 +373,10 @@ export class Appliance {
       }),
       addresses: () => addressesOf(this.#listen.host),
       ports: () => office.ports,
-      isDatabaseOutside: store.embedded === undefined,
+      get isDatabaseOutside() {
+        return store.embedded === undefined
+      },
+      database,
       backups,
       checks: backupChecks(backups, {
         now: Date.now,

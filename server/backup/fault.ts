@@ -19,6 +19,7 @@ const reasons: Record<string, string> = {
   EPERM: 'this user may not write there',
   EROFS: 'the disk is read-only',
   ENOSPC: 'the disk is full',
+  EFBIG: 'a file is larger than this disk can hold (FAT ends at 4 GB: format it anew)',
   EDQUOT: 'the space for this user is used up',
   EIO: 'the disk or the share has a fault',
   EHOSTDOWN: 'the PC with the share is off',

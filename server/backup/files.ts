@@ -1,11 +1,12 @@
 /** The files of a backup: written as streams, hashed on the way, on disk when they are said to be; and read the same way. */
 import { createHash, type Hash } from 'node:crypto'
 import { createReadStream, createWriteStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { open, rename, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { type Readable, Transform, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createGzip } from 'node:zlib'
+import { syncFolder } from '../durable-file.ts'
 import { BackupFault, reasonOf } from './fault.ts'
 import type { BackupFile, Manifest } from './manifest.ts'
 
@@ -33,6 +34,34 @@ export async function writeRows(folder: string, file: string, rows: Readable, wa
     throw target.errored ? new BackupFault(`${folder} cannot be written: ${reasonOf(target.errored)}.`) : error
   }
   return { file, bytes: passed.bytes, sha256: hash.digest('hex') }
+}
+
+/**
+ * Writes a small file: beside its place first, on disk, then moved there. Unlike the files of the data folder its rights are not changed
+ * afterwards, which disks with FAT and some shares refuse.
+ */
+export async function writeSmall(file: string, content: string): Promise<void> {
+  const next = `${file}.new`
+  const handle = await open(next, 'w', 0o600)
+  try {
+    await handle.writeFile(content)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(next, file)
+  await settleFolder(path.dirname(file))
+}
+
+/** Makes new names in a folder durable, where the disk or share can do that. */
+export async function settleFolder(folder: string): Promise<void> {
+  try {
+    await syncFolder(folder)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    // Shares and some file systems know no such call for folders; they write names by themselves.
+    if (!['EINVAL', 'ENOTSUP', 'EPERM', 'EACCES', 'EBADF', 'EISDIR', 'ENOSYS'].includes(code ?? '')) throw error
+  }
 }
 
 /** Unpacks one table's rows into `target`. */

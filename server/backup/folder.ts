@@ -3,8 +3,8 @@ import { mkdir, readdir, readFile, rename, rm, stat, statfs, writeFile } from 'n
 import path from 'node:path'
 import { type Static, Type } from 'typebox'
 import { Value } from 'typebox/value'
-import { syncFolder, writeDurably } from '../durable-file.ts'
 import { BackupFault, reasonOf } from './fault.ts'
+import { settleFolder, writeSmall } from './files.ts'
 import { dayOf } from './keep.ts'
 import { MANIFEST, type Manifest, readManifest } from './manifest.ts'
 
@@ -14,6 +14,8 @@ const PROOF = 'proof.json'
 const LISTED_MAX = 500
 /** A share that hangs answers nothing for minutes. */
 const ANSWER_MS = 10_000
+/** An unfinished backup of another PC that nothing was written to for so long is not being made any more. */
+const DEAD_MS = 7 * 24 * 60 * 60_000
 
 /** Whether and when a backup was restored for a try. */
 const Proof = Type.Object({ at: Type.String(), isGood: Type.Boolean(), sentence: Type.String() })
@@ -89,9 +91,15 @@ export class BackupFolder {
   /** Removes what a backup or a removal that was interrupted has left. Only while neither runs. */
   async clean(): Promise<void> {
     for (const name of await readdir(this.dir)) {
-      const isOurs = name.startsWith('.making-') && name.endsWith(this.#mark)
-      if (isOurs || name.startsWith('.removing-')) await rm(path.join(this.dir, name), { recursive: true, force: true })
+      const file = path.join(this.dir, name)
+      const isLeft = name.startsWith('.removing-') || (name.startsWith('.making-') && (await this.#isDead(file)))
+      if (isLeft) await rm(file, { recursive: true, force: true })
     }
+  }
+
+  /** Our own, because we make none now; one of another PC when nothing has been written to it for a week. */
+  async #isDead(file: string): Promise<boolean> {
+    return file.endsWith(`-${this.#mark}`) || Date.now() - (await stat(file)).mtimeMs > DEAD_MS
   }
 
   /**
@@ -109,10 +117,10 @@ export class BackupFolder {
     const staging = path.join(this.dir, `.making-${name}-${this.#mark}`)
     await mkdir(path.join(staging, 'tables'), { recursive: true, mode: 0o700 })
     const finish = async (): Promise<void> => {
-      await syncFolder(path.join(staging, 'tables'))
-      await syncFolder(staging)
+      await settleFolder(path.join(staging, 'tables'))
+      await settleFolder(staging)
       await rename(staging, path.join(this.dir, name))
-      await syncFolder(this.dir)
+      await settleFolder(this.dir)
     }
     return { staging, name, finish }
   }
@@ -125,7 +133,7 @@ export class BackupFolder {
 
   /** Writes down how a proof went. */
   async saveProof(name: string, proof: Proof): Promise<void> {
-    await writeDurably(path.join(this.file(name), PROOF), `${JSON.stringify(proof, undefined, 2)}\n`)
+    await writeSmall(path.join(this.file(name), PROOF), `${JSON.stringify(proof, undefined, 2)}\n`)
   }
 
   /** Removes a backup; half a removed one is never listed. */

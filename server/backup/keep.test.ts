@@ -38,6 +38,11 @@ test('Nothing of the last day goes, the newest proven one never', () => {
   expect(dispensable(backups, { daily: 1, weekly: 0, monthly: 0 }, now)).toEqual(['11', '9'])
 })
 
+test('A proven one stays rather than a later one of the same day that is not', () => {
+  const backups = [backup(3.1, false), backup(3.2), backup(3.3)]
+  expect(dispensable(backups, { daily: 1, weekly: 0, monthly: 0 }, now)).toEqual(['3.3', '3.1'])
+})
+
 test('A PC that was off for a year still has its last backups', () => {
   const old = [backup(400), backup(401), backup(402)]
   expect(dispensable(old, { daily: 7, weekly: 4, monthly: 6 }, now)).toEqual([])

@@ -1,4 +1,4 @@
-/** Which backups stay: the newest of each of the last days, weeks and months. */
+/** Which backups stay: the newest proven one of each of the last days, weeks and months; the newest one where none is proven. */
 
 /** How many are kept of each. */
 export interface Keeping {
@@ -25,14 +25,13 @@ export function dispensable(
   const newestFirst = backups.toSorted((a, b) => b.madeAt.getTime() - a.madeAt.getTime())
   const kept = new Set<string>()
   const keepNewestOf = (count: number, period: (date: Date) => string): void => {
-    const seen = new Set<string>()
-    for (const { name, madeAt } of newestFirst) {
-      const key = period(madeAt)
-      if (seen.has(key)) continue
-      if (seen.size === count) return
-      seen.add(key)
-      kept.add(name)
+    const newest = new Map<string, (typeof newestFirst)[number]>()
+    for (const backup of newestFirst) {
+      const key = period(backup.madeAt)
+      const known = newest.get(key)
+      if (known ? !known.isProven && backup.isProven : newest.size < count) newest.set(key, backup)
     }
+    for (const { name } of newest.values()) kept.add(name)
   }
   keepNewestOf(keeping.daily, dayOf)
   keepNewestOf(keeping.weekly, weekOf)

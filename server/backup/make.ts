@@ -7,9 +7,8 @@ import type { Connection } from '../db/address.ts'
 import { copyOut, fingerprint } from '../db/copy.ts'
 import { estimateRows, listTables, migrationsIn, type Table } from '../db/tables.ts'
 import { ask, cutWork, endWork, openWork } from '../db/work.ts'
-import { syncFolder, writeDurably } from '../durable-file.ts'
 import { BackupFault } from './fault.ts'
-import { writeRows } from './files.ts'
+import { settleFolder, writeRows, writeSmall } from './files.ts'
 import type { Place } from './folder.ts'
 import { seal } from './keys.ts'
 import { type BackupFile, type BackupTable, FORMAT, MANIFEST, type Manifest, printManifest } from './manifest.ts'
@@ -69,7 +68,7 @@ export async function makeBackup(options: {
       progress.signal.removeEventListener('abort', cut)
       await endWork(client)
     }
-    await writeDurably(path.join(place.staging, MANIFEST), printManifest(manifest))
+    await writeSmall(path.join(place.staging, MANIFEST), printManifest(manifest))
     progress.signal.throwIfAborted()
     await place.finish()
     return manifest
@@ -102,7 +101,7 @@ async function dump(client: pg.Client, staging: string, options: Parameters<type
   }
   await ask(client, 'ROLLBACK') // nothing was written
   files.push(await writeKeys(staging, options))
-  await syncFolder(staging)
+  await settleFolder(staging)
   const rowsOf = (table: string): number => tables.find(one => one.name === table)?.rows ?? 0
   return {
     format: FORMAT,
