@@ -83,7 +83,10 @@ export const restoreBackup = endpoint({
   path: '/api/backups/:name/restore',
   access: 'admin',
   summary: 'Puts the office back to a backup; the present database is kept aside',
-  params: Type.Object({ name: Type.String({ minLength: 1, maxLength: 200 }) }, { additionalProperties: false }),
+  params: Type.Object(
+    { name: Type.String({ minLength: 1, maxLength: 1000, description: 'Or the whole path of the folder of one.' }) },
+    { additionalProperties: false },
+  ),
   body: Type.Object(
     {
       confirm: Type.String({ description: 'The domain of the office, typed again.' }),
