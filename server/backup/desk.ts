@@ -134,6 +134,13 @@ export class Backups implements BackupDesk {
     return this.#jobs.on(listener)
   }
 
+  /** Why nothing else may be begun now, as a sentence; undefined: nothing is done with backups. */
+  busyWith(): string | undefined {
+    if (!this.#isBeginning && !this.#jobs.isRunning) return undefined
+    const what = { backup: 'being made', proof: 'being proven', restore: 'being restored' }
+    return `A backup is ${what[this.job?.kind ?? 'backup']}: wait until that is done.`
+  }
+
   /** Resolves when nothing runs. */
   idle(): Promise<void> {
     return this.#jobs.idle()
@@ -352,16 +359,8 @@ export class Backups implements BackupDesk {
 
   /** Nothing else is begun until `begin` has begun its job. @throws Refusal */
   async #alone<T>(begin: () => Promise<T>): Promise<T> {
-    const busy = this.#options.busyWith()
+    const busy = this.#options.busyWith() ?? this.busyWith()
     if (busy !== undefined) throw refusal('refused', busy)
-    if (this.#isBeginning || this.#jobs.isRunning) {
-      const what = {
-        backup: 'A backup is being made',
-        proof: 'A backup is being proven',
-        restore: 'A backup is being restored',
-      }
-      throw refusal('refused', `${what[this.job?.kind ?? 'backup']}: wait until that is done.`)
-    }
     this.#isBeginning = true
     try {
       return await begin()
