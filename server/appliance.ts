@@ -11,13 +11,11 @@ import { type FreshParts, freshDatabase } from './backup/fresh.ts'
 import { backupsOf } from './backup/of-office.ts'
 import { type Chat, loadFeatures } from './chat.ts'
 import type { Config, Listen } from './config.ts'
-import { ConfigFault, defaultListen } from './config.ts'
-import { AccountRefused } from './core/accounts.ts'
+import { defaultListen } from './config.ts'
 import type { PasswordSettings } from './core/core-features.ts'
-import { SettingRefused } from './core/settings.ts'
 import { tryDatabase } from './db/inspect.ts'
 import { DatabaseAway } from './db/pool.ts'
-import { DatabaseUrlFault } from './db/url.ts'
+import { identityOf, refusalOf, takeOver } from './first-start.ts'
 import { addressesOf, dnsDomain, lanAddresses } from './host.ts'
 import type { Log } from './log.ts'
 import type { MoveDesk } from './moving/desk.ts'
@@ -159,6 +157,7 @@ export class Appliance {
   /** Outlives a restore too. */
   async #openDesk(): Promise<void> {
     if (!this.#moves) throw new Error('Moves are opened by start().')
+    await this.#desk?.close()
     this.#desk = this.#moves.desk({
       store: await this.#openedStore(),
       features: await loadFeatures(),
@@ -186,7 +185,8 @@ export class Appliance {
       features: await loadFeatures(),
       office,
       store: () => store,
-      freshDatabase: url => freshDatabase({ store, folder, log, reopen, keep: async () => undefined }, url),
+      freshDatabase: url =>
+        freshDatabase({ store, folder, log, reopen, keep: async database => this.#desk?.keep(database) }, url),
       busyWith: () => this.#desk?.busyWith(),
       note: async sentence => {
         await this.admin.inside.office().history.add({ by: 'Lanthorn', kind: 'office', sentence })
@@ -384,45 +384,4 @@ export class Appliance {
       }),
     }
   }
-}
-
-function identityOf(folder: DataFolder, config: Config | undefined): OfficeIdentity | undefined {
-  if (config) {
-    const { office, domain, node, listen, tls } = config
-    return { office, domain, node, listen, tls }
-  }
-  const { office, domain, nodeName, listen, tls } = folder.state
-  if (domain === undefined) return undefined
-  return { office: office ?? domain, domain, node: nodeName, listen: listen ?? defaultListen(), tls }
-}
-
-/** First accounts and settings of the autosetup file. Those that are there (an interrupted start) stay. */
-async function takeOver(chat: Chat, config: Config): Promise<void> {
-  const { accounts, settings } = chat.parts
-  for (const [key, value] of Object.entries(config.settings)) {
-    try {
-      await settings.set(key, value, 'autosetup file')
-    } catch (error) {
-      if (!(error instanceof SettingRefused)) throw error
-      throw new ConfigFault(`settings["${key}"] of the autosetup file cannot be used: ${error.message}`)
-    }
-  }
-  const admins = [{ ...config.admin, isAdmin: true }]
-  const people = [...admins, ...config.people.map(person => ({ ...person, isAdmin: false }))]
-  for (const person of people) {
-    const { name, ...rest } = { name: undefined, ...person }
-    if (await accounts.get(person.username)) continue
-    await accounts.create(name === undefined ? rest : { ...rest, name })
-  }
-}
-
-function refusalOf(error: unknown): OfficeMade | undefined {
-  if (error instanceof AccountRefused) {
-    return { kind: 'refused', sentence: error.message, field: `person.${error.field}` }
-  }
-  if (error instanceof DatabaseUrlFault || error instanceof DatabaseAway) {
-    return { kind: 'refused', sentence: error.message, field: 'database.url' }
-  }
-  if (error instanceof Error && /Fault$/.test(error.name)) return { kind: 'refused', sentence: error.message }
-  return undefined
 }

@@ -58,6 +58,9 @@ export async function run(options: RunOptions): Promise<number> {
     log,
     config,
     allowPlaintext: process.env.LANTHORN_TEST_PLAINTEXT === '1',
+    onMoveStep: name => {
+      if (process.env.LANTHORN_TEST_MOVE_DIES_AT === name) process.kill(process.pid, 'SIGKILL')
+    },
     onListening: () => {
       const { url, runToken } = appliance.admin
       return writeRunFile(folder.dir, { pid: process.pid, adminUrl: url, token: runToken })

@@ -92,6 +92,7 @@ async function copyRange(parts: CopyingParts, table: Table, record: TableRecord,
     await commitWork(target)
   } catch (error) {
     record.done = before
+    record.state = 'waiting'
     throw error
   }
 }

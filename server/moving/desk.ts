@@ -7,31 +7,28 @@ import type { DatabaseDesk } from '../admin/parts.ts'
 import { Refusal, refusal } from '../admin/problem.ts'
 import { capturedBytes } from '../db/capture.ts'
 import { embeddedDatabases } from '../db/embedded-databases.ts'
-import { EmbeddedFault } from '../db/errors.ts'
 import { tryDatabase } from '../db/inspect.ts'
-import { MigrationFault, type MigrationStep } from '../db/migrate.ts'
-import { DatabaseAway, DatabaseFault } from '../db/pool.ts'
+import type { MigrationStep } from '../db/migrate.ts'
+import { DatabaseAway } from '../db/pool.ts'
 import { DatabaseUrlFault, parseDatabaseUrl } from '../db/url.ts'
 import { ask, endWork } from '../db/work.ts'
 import type { DataFolder } from '../node.ts'
 import type { Store } from '../store.ts'
-import { CopyFault } from './copying.ts'
 import { Ends, whereOf } from './ends.ts'
-import { noteSwitched, TARGET_SECRET, unsealUsed } from './interrupted.ts'
+import { STOPPED_SERVER, TARGET_SECRET } from './interrupted.ts'
 import { type KeptDatabases, keptSecret, placeOfKept } from './kept.ts'
 import { Listeners } from './listeners.ts'
-import { leaveSource, leaveTarget, Move, MoveFault, type MoveStep } from './move.ts'
+import { leaveSource, leaveTarget, type MoveStep } from './move.ts'
 import { moveOf } from './progress.ts'
 import { type MoveRecord, namedIn, type RecordFile, type Where } from './record.ts'
 import { removeKept } from './removing.ts'
+import { isExpected, type RunningMove, runMove } from './running.ts'
 import type { Side } from './side.ts'
 import { findFault, identify } from './target.ts'
 
 /** A move that stands still may leave so much in the old database's capture; then it has to begin anew. */
 const LEFT_BYTES_MAX = 256_000_000
 const LOOK_EVERY_MS = 60_000
-const UNSEAL_TRIES = 600
-const UNSEAL_WAIT_MS = 1_000
 /** How long a stop waits for a switch that is under way. */
 const SWITCH_ENDS_MS = 8_000
 
@@ -51,19 +48,13 @@ export interface MoveDeskOptions {
   onStep?(name: MoveStep): void | Promise<void>
 }
 
-interface Running {
-  readonly abort: AbortController
-  readonly move: Move
-  readonly over: Promise<void>
-}
-
 export class MoveDesk implements DatabaseDesk {
   readonly #options: MoveDeskOptions
   readonly #ends: Ends
   readonly #listeners = new Listeners()
   readonly #timer: NodeJS.Timeout
   #record: MoveRecord | undefined
-  #running: Running | undefined
+  #running: RunningMove | undefined
   #isBusy = false
   #isClosed = false
 
@@ -148,6 +139,12 @@ export class MoveDesk implements DatabaseDesk {
       if (!record) throw refusal('not-found', 'There is no move of the data.')
       if (action === 'forget') return this.#forget(record)
       if (record.state !== 'stopped') throw refusal('refused', 'The move is over: there is nothing to resume.')
+      if (JSON.stringify(record.from) !== JSON.stringify(this.#ends.used)) {
+        throw refusal(
+          'refused',
+          'The office uses another database than when this move was begun: forget it, and begin anew.',
+        )
+      }
       return this.#begin(record)
     })
   }
@@ -237,85 +234,17 @@ export class MoveDesk implements DatabaseDesk {
 
   /** Runs the move in the background. */
   #begin(record: MoveRecord): DatabaseMove {
-    record.state = 'copying'
-    delete record.problem
-    delete record.isCancelled
-    delete record.endedAt
-    const abort = new AbortController()
-    const over = Promise.withResolvers<void>()
-    const source = this.#ends.source()
-    const target = lazily(() => this.#ends.target(record))
-    const { log, steps } = this.#options
-    const move = new Move(
-      record,
-      {
-        source,
-        target,
-        steps,
-        log,
-        save: () => this.#options.file.save(record),
-        changed: () => this.#tell(),
-        step: name => this.#options.onStep?.(name),
-        office: {
-          pause: limitMs => this.#options.store.db.pause(limitMs),
-          pointToNew: () => this.#ends.pointToNew(record),
-          pointToOld: () => this.#ends.pointToOld(record),
-          useNew: () => this.#options.store.switchTo(this.#ends.usedUrl),
-          unseal: () => this.#unseal(record),
-        },
-      },
-      abort.signal,
-    )
-    this.#running = { abort, move, over: over.promise }
-    void this.#carryOut(move, abort.signal)
-      .catch(error => log.error({ err: error }, 'a move of the data could not be brought to its end'))
-      .finally(async () => {
-        await target.close()
-        this.#running = undefined
-        over.resolve()
-        this.#listeners.tellNow(moveOf(record))
-      })
+    const { file, log } = this.#options
+    const running = runMove(record, { ...this.#options, ends: this.#ends, changed: () => this.#tell() })
+    this.#running = running
+    void running.over.then(async () => {
+      this.#running = undefined
+      if (this.#isClosed && record.state === 'stopped') record.problem = STOPPED_SERVER
+      await file.save(record).catch(error => log.error({ err: error }, 'how far the move is was not saved'))
+      this.#listeners.tellNow(moveOf(record))
+    })
     this.#tell()
     return moveOf(record)
-  }
-
-  async #carryOut(move: Move, signal: AbortSignal): Promise<void> {
-    const { record } = move
-    const { log, file, kept } = this.#options
-    try {
-      await move.run()
-    } catch (error) {
-      const isTold = signal.aborted || isExpected(error)
-      log[isTold ? 'warn' : 'error']({ err: error }, 'the move of the data stopped')
-      record.state = 'stopped'
-      record.endedAt = new Date().toISOString()
-      if (!signal.aborted)
-        record.problem = isTold && error instanceof Error ? error.message : `A fault of ours: ${error}`
-      else if (this.#isClosed) record.problem = 'This server was stopped while the data was moved.'
-      await file.save(record)
-      return
-    }
-    await noteSwitched(record, { file, kept, now: Date.now() })
-    log.info({ from: record.from, to: record.to, pauseMs: record.pauseMs }, 'the data was moved')
-    await this.#leaveOld(record)
-  }
-
-  /** What the move needed in the old database goes; its data stays. The built-in server is stopped when it is not used any more. */
-  async #leaveOld(record: MoveRecord): Promise<void> {
-    const { folder, store, file } = this.#options
-    await folder.saveSecrets({ [TARGET_SECRET]: undefined })
-    const old = await this.#ends.kept(record.id, record.from)
-    try {
-      await leaveSource(old)
-    } catch (error) {
-      // It is sealed, so the triggers do nothing any more.
-      this.#options.log.info({ err: error }, 'the capture stays in the old database')
-    } finally {
-      await old.close()
-    }
-    record.isCaptured = false
-    await file.save(record)
-    await store.stopUnused()
   }
 
   async #cancel(): Promise<DatabaseMove> {
@@ -380,44 +309,9 @@ export class MoveDesk implements DatabaseDesk {
     }
   }
 
-  /** Lets the old database be written again. When it is away this goes on behind, and the next start does it too. */
-  async #unseal(record: MoveRecord): Promise<void> {
-    const first = Promise.withResolvers<void>()
-    void (async () => {
-      for (let tries = 0; tries < UNSEAL_TRIES; tries++) {
-        try {
-          await unsealUsed(this.#ends.source(), record)
-          return
-        } catch (error) {
-          this.#options.log.error({ err: error }, 'the database in use cannot be written yet')
-          first.resolve()
-          await delay(UNSEAL_WAIT_MS, undefined, { ref: false })
-        }
-      }
-    })().finally(() => first.resolve())
-    await first.promise
-  }
-
   #tell(): void {
     const { move } = this
     if (move) this.#listeners.tell(() => this.move ?? move)
-  }
-}
-
-/** A side that is found when it is first needed, and again after it was closed. */
-function lazily(find: () => Promise<Side>): Side {
-  let found: Promise<Side> | undefined
-  const side = (): Promise<Side> => {
-    found ??= find().catch(error => {
-      found = undefined
-      throw error
-    })
-    return found
-  }
-  return {
-    open: async () => (await side()).open(),
-    makeTables: async steps => (await side()).makeTables(steps),
-    close: async () => (await found?.catch(() => undefined))?.close(),
   }
 }
 
@@ -444,18 +338,6 @@ function newRecord(from: Where, to: Where): MoveRecord {
 }
 
 const newId = (): string => randomBytes(6).toString('hex')
-
-/** Faults with a sentence for people. */
-function isExpected(error: unknown): boolean {
-  return (
-    error instanceof DatabaseAway ||
-    error instanceof DatabaseFault ||
-    error instanceof MigrationFault ||
-    error instanceof EmbeddedFault ||
-    error instanceof CopyFault ||
-    error instanceof MoveFault
-  )
-}
 
 function asRefusal(error: unknown): unknown {
   if (error instanceof Refusal) return error

@@ -11,6 +11,9 @@ import type { Side } from './side.ts'
 /** The secret with the URL that the data goes to. */
 export const TARGET_SECRET = 'move-url'
 
+/** Why a move stopped that nobody stopped. */
+export const STOPPED_SERVER = 'This server was stopped while the data was moved.'
+
 /**
  * Before the database is opened: a switch that had come so far that the new database is used is brought to its end.
  * @returns the record, if there is one; it says “stopped” when the move was interrupted
@@ -29,7 +32,7 @@ export async function settleInterrupted(
     return record
   }
   record.state = 'stopped'
-  record.problem = 'This server was stopped while the data was moved.'
+  record.problem = STOPPED_SERVER
   record.endedAt = new Date().toISOString()
   await file.save(record)
   return record
