@@ -1,6 +1,9 @@
+import path from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { freshDatabase, openDatabase, quietLog, testServer } from '../../test/support/database.ts'
+import { freshDatabase, openDatabase, quietLog, temporaryFolder, testServer } from '../../test/support/database.ts'
 import { type Door, openDoor } from '../../test/support/door.ts'
+import { addressOf } from './address.ts'
+import { MEMORY_FILE, openMemory } from './memory.ts'
 import { Database, DatabaseAway, DatabaseFault, type DatabaseOptions } from './pool.ts'
 
 /** A database behind a door, with time limits short enough for a test. */
@@ -271,5 +274,89 @@ describe('a database that goes away', () => {
     await database.close()
     expect(await failureOf(database.query('SELECT 1'))).toMatchObject({ reason: 'closed' })
     await database.close()
+  })
+})
+
+describe('a pause', () => {
+  test('waits for what runs, holds back what comes, and ends when told', async () => {
+    await using database = await openDatabase()
+    const running = database.query('SELECT pg_sleep(0.2), clock_timestamp() AS at')
+    await vi.waitFor(async () => {
+      const sleeping = `SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(0.2)%' AND state = 'active'`
+      expect(await database.one(sleeping)).toEqual({ n: 1 })
+    })
+    const order: string[] = []
+    void running.then(() => order.push('ran'))
+    const pause = await database.pause(5_000)
+    order.push('paused')
+    const held = database.query('SELECT 1').then(() => order.push('held'))
+    expect(await failureOf(database.query('SELECT 1', [], { timeoutMs: 20 }))).toMatchObject({ mayHaveRun: false })
+    await database.direct(async session => session.query('SELECT 1'))
+    order.push('resumed')
+    pause.resume()
+    await held
+    expect(order).toEqual(['ran', 'paused', 'resumed', 'held'])
+  })
+
+  test('ends by itself', async () => {
+    await using database = await openDatabase()
+    await database.pause(50)
+    expect(await database.one('SELECT 1 AS one')).toEqual({ one: 1 })
+  })
+
+  test('is not, when what runs does not end in time', async () => {
+    await using database = await openDatabase()
+    const running = database.query('SELECT pg_sleep(0.5)')
+    await vi.waitFor(async () => {
+      const sleeping = `SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(0.5)%' AND state = 'active'`
+      expect(await database.one(sleeping)).toEqual({ n: 1 })
+    })
+    await expect(database.pause(50)).rejects.toThrow(DatabaseAway)
+    expect(await database.one('SELECT 1 AS one')).toEqual({ one: 1 })
+    await running
+  })
+})
+
+describe('a switch to another database', () => {
+  test('works while paused: what was held back goes to the new one, which is remembered', async () => {
+    await using database = await openDatabase()
+    const { connection, drop } = await freshDatabase()
+    const memory = openMemory(path.join(await temporaryFolder(), MEMORY_FILE))
+    const name = `SELECT current_database() AS name`
+    await database.query(name)
+    const pause = await database.pause(5_000)
+    const held = database.one(name)
+    await database.switchTo(addressOf(connection), memory)
+    pause.resume()
+    expect(await held).toEqual({ name: connection.database })
+    expect(memory.read()).toMatchObject({ timeline: 1, place: database.place })
+    await database.close()
+    await drop()
+  })
+
+  test('to one that is not there is refused, and everything stays as it was', async () => {
+    await using database = await openDatabase()
+    const before = await database.one('SELECT current_database() AS name')
+    const { connection } = await testServer()
+    const nowhere = { ...addressOf(connection), hosts: [{ host: '127.0.0.1', port: 1 }] }
+    await expect(database.switchTo(nowhere)).rejects.toThrow('The database at 127.0.0.1:1 refuses connections')
+    expect(await database.one('SELECT current_database() AS name')).toEqual(before)
+    expect(database.state).toBe('up')
+  })
+
+  test('from one that is away brings the state back', async () => {
+    await using parts = await behindDoor()
+    const { database, door } = parts
+    await database.query('SELECT 1')
+    const gone = turnsTo(database, 'away')
+    await door.shut()
+    await gone
+    const { connection, drop } = await freshDatabase()
+    const back = turnsTo(database, 'up')
+    await database.switchTo(() => addressOf(connection))
+    await back
+    expect(await database.one('SELECT 1 AS one')).toEqual({ one: 1 })
+    await database.close()
+    await drop()
   })
 })

@@ -168,7 +168,7 @@ export class Database implements Queryable, AsyncDisposable {
    */
   async direct<T>(work: (session: DirectSession) => Promise<T>): Promise<T> {
     this.#refuseWhenClosing()
-    const connections = await this.#find(performance.now() + this.#connectTimeoutMs, {}, performance.now())
+    const connections = await this.#find(performance.now() + this.#connectTimeoutMs, {}, performance.now(), false)
     try {
       const { client, session } = await connections.openDirect()
       const closed = new Promise<void>(resolve => client.once('end', () => resolve()))
@@ -301,15 +301,15 @@ export class Database implements Queryable, AsyncDisposable {
   }
 
   /** The connections of the server in use; waits for them as long as this call may. */
-  async #find(deadline: number, options: CallOptions, began: number): Promise<Connections> {
+  async #find(deadline: number, options: CallOptions, began: number, isGated = true) {
     for (;;) {
       const { connections, fault } = this.#steering
+      const isHeld = isGated && this.#gate.isShut
       if (fault) this.#refuseWhenClosing()
-      if (connections && !this.#gate.isShut) return connections
+      if (connections && !isHeld) return connections
       this.#steering.start()
       const now = performance.now()
-      const patienceMs =
-        fault && !this.#gate.isShut ? this.#patience(options) - (now - began) : Number.POSITIVE_INFINITY
+      const patienceMs = fault && !isHeld ? this.#patience(options) - (now - began) : Number.POSITIVE_INFINITY
       const limitMs = Math.min(patienceMs, deadline - now)
       if (limitMs <= 0) throw fault ?? away('timeout', this.place)
       if (this.#steering.waiting.count >= this.#waitingMax) throw away('busy', this.place)

@@ -15,7 +15,7 @@ export type CopyReplication = 'asynchronous' | 'synchronous' | 'applied'
 const sentences: Record<Exclude<ReplicationKind, 'unknown'>, string> = {
   none: 'No standby follows the main database: if its disk is lost, only backups are left.',
   asynchronous:
-    'Standbys follow without the main database waiting for them: after a failover the last moments may be missing there. What this server still has in memory is written again.',
+    'Replication is asynchronous: the main database does not wait for its standbys, so after a failover the last moments may be missing. What this server still has in memory is written again.',
   synchronous: 'Every change is on a standby before it counts: a failover loses nothing.',
   applied:
     'Every change can be read on a standby before it counts: a failover loses nothing, and standbys answer some of the questions.',

@@ -54,6 +54,7 @@ export class Steering {
   /** When the last server in use gave its last sign, and which it was. */
   #left: { place: string; at: number; timeline: number | undefined } | undefined
   #warned = ''
+  #isOptionsTold = false
   #changing: Promise<void> | undefined
   #doubting: Promise<void> | undefined
   #isStarted = false
@@ -277,6 +278,7 @@ export class Steering {
     if (this.#isClosed) return
     const left = this.#left
     this.#lead = this.#connect(host, report)
+    this.#tellTerms(host)
     this.#heartbeat.use(host)
     this.#left = undefined
     const isNewTimeline = (report.timeline ?? 0) > (left?.timeline ?? Number.POSITIVE_INFINITY)
@@ -348,6 +350,12 @@ export class Steering {
       if (this.#lead?.host === host) void this.doubt()
     }
     return leadOn(host, report, { ...this.#options, isWatched, onLost })
+  }
+
+  #tellTerms({ place, manners }: Host): void {
+    if (!manners.terms.withoutOptions || this.#isOptionsTold) return
+    this.#isOptionsTold = true
+    this.#log.warn({ host: place }, 'the pooler refuses "options" of the database URL: they do not count')
   }
 
   /** Tells once of each host that could be written to but must not be. */
