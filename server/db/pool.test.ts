@@ -280,22 +280,19 @@ describe('a database that goes away', () => {
 describe('a pause', () => {
   test('waits for what runs, holds back what comes, and ends when told', async () => {
     await using database = await openDatabase()
-    const running = database.query('SELECT pg_sleep(0.2), clock_timestamp() AS at')
-    await vi.waitFor(async () => {
-      const sleeping = `SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(0.2)%' AND state = 'active'`
-      expect(await database.one(sleeping)).toEqual({ n: 1 })
-    })
-    const order: string[] = []
-    void running.then(() => order.push('ran'))
+    const running = database.query('SELECT pg_sleep(0.2)')
+    const sleeping = `SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(0.2)%' AND state = 'active'`
+    await vi.waitFor(async () => expect(await database.one(sleeping)).toEqual({ n: 1 }))
     const pause = await database.pause(5_000)
-    order.push('paused')
+    const order: string[] = []
     const held = database.query('SELECT 1').then(() => order.push('held'))
     expect(await failureOf(database.query('SELECT 1', [], { timeoutMs: 20 }))).toMatchObject({ mayHaveRun: false })
-    await database.direct(async session => session.query('SELECT 1'))
+    await database.direct(async session => expect(await session.one(sleeping)).toEqual({ n: 0 }))
     order.push('resumed')
     pause.resume()
     await held
-    expect(order).toEqual(['ran', 'paused', 'resumed', 'held'])
+    await running
+    expect(order).toEqual(['resumed', 'held'])
   })
 
   test('ends by itself', async () => {
