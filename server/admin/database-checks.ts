@@ -92,7 +92,7 @@ function moveCheck({ database }: OfficeParts): Check {
     group: 'database',
     why: 'Until a move of the data is finished or forgotten, the other database holds half of it.',
     run: () => {
-      const { move } = database ?? {}
+      const { move } = database
       if (!move || move.state === 'switched') return undefined
       if (move.state !== 'stopped') return { state: 'ok', sentence: `The data moves to ${move.to}: ${move.sentence}` }
       const problem = move.problem === undefined ? '' : ` ${move.problem}`
@@ -111,7 +111,7 @@ function oldCheck({ database }: OfficeParts, now: () => number): Check {
     group: 'database',
     why: 'After a move or a restore the former database is kept, in case something is missing. It takes space.',
     run: async () => {
-      const old = (await database?.old()) ?? []
+      const old = await database.old()
       if (old.length === 0) return undefined
       const late = old.filter(({ keptSince }) => now() - Date.parse(keptSince) > KEPT_DAYS * DAY_MS)
       const bytes = old.reduce((sum, one) => sum + (one.bytes ?? 0), 0)

@@ -17,8 +17,6 @@ import { ScriptTokens } from './tokens.ts'
 const SWEEP_EVERY_MS = 60_000
 const FIGURES_MS = 1_000
 
-const nothing = (): void => undefined
-
 /** The tables of the admin side, in the order they were added; for the migrations of the database. */
 export const adminMigrations: readonly string[] = [
   ...BrowserSessions.migrations,
@@ -102,8 +100,8 @@ export class OpenOffice {
         this.#events.tell('database', {})
         void this.health.check()
       }),
-      database?.onMove(move => this.#moveWent(move)) ?? nothing,
-      backups?.onJob(job => this.#jobWent(job)) ?? nothing,
+      database.onMove(move => this.#moveWent(move)),
+      backups.onJob(job => this.#jobWent(job)),
     )
   }
 

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -76,6 +76,26 @@ describe('commands to a running appliance', () => {
     expect((await lanthorn(here('user', 'remove', 'kim'))).out).toBe('kim was removed.')
   })
 
+  test('db status says where the data is', async () => {
+    const { code, out } = await lanthorn(here('db', 'status'))
+    expect(code).toBe(0)
+    expect(out).toMatch(/^✓ The built-in database answers at once\.\n {2}embedded, PostgreSQL 18\.\S+, [\d.]+ MB/)
+    expect(JSON.parse((await lanthorn(here('db', 'status', '--json'))).out)).toMatchObject({ kind: 'embedded' })
+  })
+
+  test('db trust asks for the server to be stopped', async () => {
+    const { code, out } = await lanthorn(here('db', 'trust'))
+    expect(code).toBe(1)
+    expect(out).toMatch(/^✕ The server runs on .*: stop it first/)
+  })
+
+  test('db move refuses where the data is already, with the sentence of the server', async () => {
+    const { code, out, err } = await lanthorn(here('db', 'move', 'embedded'))
+    expect({ code, out }).toEqual({ code: 1, out: '' })
+    expect(err).toMatch(/\.$/)
+    expect((await lanthorn(here('db', 'move', '--resume'))).code).toBe(1)
+  })
+
   test('what the server refuses is its sentence and exit code 1', async () => {
     expect(await lanthorn(here('user', 'remove', 'nobody'))).toEqual({
       code: 1,
@@ -104,6 +124,25 @@ describe('without a running server', () => {
     expect(err).toBe(
       `No server runs on the data folder ${folder}: start it with “lanthorn run”, or name another folder with --data.`,
     )
+  })
+
+  test('db test looks at servers all the same; the URL may come through a pipe', async () => {
+    const piped = await lanthorn(['db', 'test', '-'], 'postgresql://anna:hidden-here@127.0.0.1:9/x\n')
+    expect(piped.code).toBe(1)
+    expect(piped.out).toMatch(/^✕ The database at 127\.0\.0\.1:9 refuses connections: is PostgreSQL running there\?\n/)
+    expect(piped.out).toMatch(/ {2}✕ 127\.0\.0\.1:9 {2}The database/)
+    const json = await lanthorn(['db', 'test', 'postgresql://x@h:y/z', '--json'])
+    expect(json.code).toBe(1)
+    expect(JSON.parse(json.out)).toMatchObject({ state: 'bad', hosts: [] })
+    expect((await lanthorn(['db', 'test', '-'])).err).toMatch(/^No URL came through standard input/)
+  })
+
+  test('db trust forgets which servers were seen', async () => {
+    const file = path.join(folder, 'database-known.json')
+    await writeFile(file, '{"systemId":"1","timeline":2,"place":"h:5432"}')
+    expect(await lanthorn(['db', 'trust', '--data', folder])).toMatchObject({ code: 0 })
+    await expect(stat(file)).rejects.toThrow(/ENOENT/)
+    expect(await readdir(folder)).not.toContain('lock')
   })
 
   test('a file that a crash left behind counts as not running', async () => {

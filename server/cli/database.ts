@@ -5,13 +5,11 @@ import { type DatabaseHost, type DatabaseStatus, getDatabase } from '../admin/co
 import { readableBytes } from '../admin/words.ts'
 import { tryDatabase } from '../db/inspect.ts'
 import type { Inspection } from '../db/inspection.ts'
+import { MEMORY_FILE } from '../db/memory.ts'
 import { lockFolder } from '../folder-lock.ts'
 import type { Client } from './client.ts'
 import { marks } from './marks.ts'
 import { readUrl } from './piped.ts'
-
-/** What the pool keeps about an outside database, in the data folder. */
-const KNOWN_FILE = 'database-known.json'
 
 interface Output {
   readonly json: boolean
@@ -51,7 +49,7 @@ export async function trust(folder: string, { json, print }: Output): Promise<nu
     return 1
   }
   try {
-    await rm(path.join(folder, KNOWN_FILE), { force: true })
+    await rm(path.join(folder, MEMORY_FILE), { force: true })
   } finally {
     await lock.release()
   }
