@@ -33,6 +33,11 @@ const UI_FOLDER = fileURLToPath(new URL('../ui/dist', import.meta.url))
 /** How often a database that is away at the start is looked for. */
 const DATABASE_RETRY_MS = 2_000
 
+/** How often a first start looks for a database that is only slow, busy or starting, before it gives up with a sentence. */
+const FIRST_TRIES = 3
+
+const isPassing = ({ reason }: DatabaseAway): boolean => ['timeout', 'busy', 'starting'].includes(reason)
+
 interface ApplianceOptions {
   readonly version: string
   readonly folder: DataFolder
@@ -250,7 +255,8 @@ export class Appliance {
       try {
         return await this.#settled(await openStore({ url, dataDir: folder.dir, log: this.#log, signal }))
       } catch (error) {
-        if (!(error instanceof DatabaseAway) || !isSetUp) throw error
+        if (!(error instanceof DatabaseAway)) throw error
+        if (!isSetUp && !(isPassing(error) && tries < FIRST_TRIES)) throw error
         if (tries === 1) this.#log.warn(`Waiting for the database. ${error.message}`)
         this.#admin?.progress('database', 'doing', error.message)
         // Aborted: this ends with the signal's own error.
