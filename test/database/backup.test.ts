@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, test } from 'vitest'
 import { type BackupJob, listBackups, makeBackup, restoreBackup } from '../../server/admin/contract/backups.ts'
+import { getDatabase, removeOldDatabase } from '../../server/admin/contract/database.ts'
 import { listHistory } from '../../server/admin/contract/logs.ts'
 import { removePerson } from '../../server/admin/contract/people.ts'
 import { getRecovery } from '../../server/admin/contract/setup.ts'
@@ -96,7 +97,12 @@ test('A running office goes back to a backup, at the same ports, and what was th
   await juliet.connect(appliance)
   romeo.message(`juliet@${domain}`, 'before')
   await romeo.settled()
-  const { name } = await over(call, await call(makeBackup))
+  const data = ['--data', appliance.dataDir]
+  const made = await command(['backup', ...data])
+  expect(made).toMatchObject({ code: 0, stdout: expect.stringContaining('restored for a try and compared') })
+  const listed = await command(['backup', 'list', ...data])
+  expect(listed).toMatchObject({ code: 0, stdout: expect.stringContaining('Proven by a restore') })
+  const name = /acme-[\d-]+/.exec(listed.stdout)?.[0] ?? ''
   romeo.message(`juliet@${domain}`, 'after')
   await romeo.settled()
   await call(removePerson, { params: { username: 'mercutio' } })
@@ -104,10 +110,11 @@ test('A running office goes back to a backup, at the same ports, and what was th
   await expect(call(restoreBackup, { params: { name }, body: { confirm: 'other.test' } })).rejects.toThrow(
     /type the domain/,
   )
+  expect(await command(['restore', name, ...data])).toMatchObject({ code: 2, stderr: expect.stringContaining('--yes') })
   const began = performance.now()
-  const job = await over(call, await call(restoreBackup, { params: { name }, body: { confirm: domain } }))
+  const restored = await command(['restore', name, '--yes', ...data])
   process.stdout.write(`restore of a running office: ${Math.round(performance.now() - began)} ms\n`)
-  expect(job).toMatchObject({ kind: 'restore', state: 'done' })
+  expect(restored).toMatchObject({ code: 0, stdout: expect.stringContaining('The office is as it was on') })
   // Everybody was sent away, comes back to the same port with the same password, and finds what the backup holds.
   await Promise.all([romeo.over(), juliet.over()])
   expect((await archiveOf(appliance, 'juliet')).map(({ body }) => body)).toEqual(['before'])
@@ -118,6 +125,11 @@ test('A running office goes back to a backup, at the same ports, and what was th
   await juliet.until(() => juliet.hasReceived('back again'), 'a message after the restore')
   const { entries } = await call(listHistory)
   expect(entries[0]?.sentence).toContain(`Restored the backup ${name}`)
+  // The former database is kept until somebody removes it; the one in use is not offered for that.
+  const { old } = await call(getDatabase)
+  expect(old).toMatchObject([{ place: 'built in (lanthorn)' }])
+  await call(removeOldDatabase, { params: { id: old[0]?.id ?? '' } })
+  expect((await call(getDatabase)).old).toEqual([])
   // It is the same after the next start.
   await mercutio.leave()
   await juliet.leave()
@@ -225,7 +237,7 @@ async function over(call: Client, begun: BackupJob): Promise<BackupJob> {
 }
 
 /** Runs the program with something on its standard input. */
-function command(args: string[], input: string): Promise<{ code: number; stdout: string; stderr: string }> {
+function command(args: string[], input = ''): Promise<{ code: number; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, [serverMain, ...args], { env: { ...process.env, NODE_OPTIONS: '' } })
   const outcome = { code: -1, stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', text => {
