@@ -36,8 +36,7 @@ export const backup = {
     asideHolds: (when: string) =>
       `Everything after ${when} is set aside, not deleted: the database in use now is kept, and stands on the Database page.`,
     meanwhile: 'Meanwhile',
-    meanwhileLead:
-      'Everybody is signed out for some seconds, and apps come back by themselves. You may have to sign in here again.',
+    meanwhileLead: 'Chat stops for some seconds; then apps come back by themselves.',
     url: 'An empty database to restore into',
     urlHelp: 'The office uses your own PostgreSQL servers: make an empty database there and give its address.',
     urlMissing: 'Give the address of an empty database.',
