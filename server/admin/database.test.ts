@@ -3,7 +3,7 @@ import { type AdminBench, openAdmin } from '../../test/support/admin.ts'
 import { quietLog } from '../../test/support/database.ts'
 import { startPair } from '../../test/support/postgres-pair.ts'
 import { Database, type DatabaseOptions } from '../db/pool.ts'
-import { parseDatabaseUrl } from '../db/url.ts'
+import { hideSecret, parseDatabaseUrl } from '../db/url.ts'
 import type { BackupJob } from './contract/backups.ts'
 import type { DatabaseInspection, DatabaseMove, DatabaseStatus } from './contract/database.ts'
 import { databaseChecks } from './database-checks.ts'
@@ -94,6 +94,15 @@ describe('the Database page', () => {
     expect((await bench.ask('DELETE', '/api/database/old/a%2F1', { cookie })).status).toBe(200)
     expect((await history())[0]).toBe('Removed the old database at db-0:5432 for good.')
     expect((await bench.ask('DELETE', '/api/database/old/a%2F1', { cookie })).status).toBe(404)
+  })
+
+  test('has ready-made configuration, for the servers in use when there are any', async () => {
+    const snippets = async () => (await bench.ask('GET', '/api/database/snippets', { cookie })).text
+    expect(await snippets()).toContain('server db-1 db-1:5432')
+    bench.desks.database.shownUrl = hideSecret('postgresql://chat:hunter2-hunter2@10.0.0.7,10.0.0.8:5433/acme')
+    expect(await snippets()).toContain('server db-2 10.0.0.8:5433')
+    expect(await snippets()).not.toContain('hunter2')
+    bench.desks.database.shownUrl = 'embedded'
   })
 
   test('a finished backup is told on Home', async () => {
