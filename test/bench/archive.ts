@@ -24,18 +24,21 @@ export interface ArchiveCost extends MessageCost {
  * 100 people in pairs write to each other, together `perSecond` messages, evenly over time and people. Each message is one write;
  * every receiver acknowledges when asked, every sender asks after four messages. Nobody waits for anybody: what the server does not keep up
  * with shows as messages without an acknowledgement, and then there is no figure.
+ * @param options.isArchived false: the same messages with XEP-0334's `no-store`: what the traffic costs without the archive
  * @throws Error when messages were refused, not delivered or not acknowledged
  */
 export async function measureArchive(
   appliance: Appliance,
   target: Target,
   people: Account[],
-  { perSecond, seconds }: { perSecond: number; seconds: number },
+  { perSecond, seconds, isArchived = true }: { perSecond: number; seconds: number; isArchived?: boolean },
 ): Promise<ArchiveCost> {
   const connections = await logInAll(target, people, sessions)
   try {
     await Promise.all(connections.map(connection => connection.enableAcks()))
-    const senders = connections.map((connection, index) => new Sender(connection, connections[index ^ 1]?.jid ?? ''))
+    const senders = connections.map(
+      (connection, index) => new Sender(connection, connections[index ^ 1]?.jid ?? '', isArchived),
+    )
     const pace = startPace(senders, perSecond)
     await sleep(warmMs)
     const [fromCpu, fromTime, fromSent] = [await cpuOf(appliance.pid), performance.now(), pace.sent]
@@ -72,9 +75,10 @@ class Sender {
   readonly #message: string
   readonly #asked: { readonly at: number; readonly count: number }[] = []
 
-  constructor(connection: Connection, to: string) {
+  constructor(connection: Connection, to: string, isArchived: boolean) {
     this.#connection = connection
-    const frame = (body: string) => `<message to='${to}' type='chat' id='m1'><body>${body}</body></message>`
+    const hint = isArchived ? '' : "<no-store xmlns='urn:xmpp:hints'/>"
+    const frame = (body: string) => `<message to='${to}' type='chat' id='m1'><body>${body}</body>${hint}</message>`
     this.#message = frame('x'.repeat(Math.max(1, messageBytes - frame('').length)))
     connection.watch(marks, ([arrived = 0, single = 0, double = 0, acks = 0, questions = 0], tags) => {
       this.refused += single + double
