@@ -166,8 +166,7 @@ export class Appliance {
     this.#desk = this.#moves.desk({
       store: await this.#openedStore(),
       features: await loadFeatures(),
-      busyWith: () =>
-        this.#backups?.job?.state === 'running' ? 'A backup or a restore runs: wait for its end.' : undefined,
+      busyWith: () => this.#backups?.busyWith(),
       onStep: this.#options.onMoveStep,
     })
   }

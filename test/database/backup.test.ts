@@ -19,6 +19,7 @@ import { type Appliance, startAppliance } from '../support/appliance.ts'
 import { freshDatabase } from '../support/database.ts'
 
 const domain = 'office.test'
+const UNACKNOWLEDGED_MAX = 100
 
 test('All PCs are lost: the office lives again from a backup made under load', { timeout: 240_000 }, async () => {
   const lost = await startAppliance()
@@ -206,7 +207,7 @@ class Load {
   async stop(): Promise<readonly string[]> {
     this.#goesOn = false
     await this.#running
-    await this.#romeo.settled()
+    await this.#romeo.settled(60_000)
     await this.#romeo.leave()
     return this.acknowledged
   }
@@ -219,6 +220,12 @@ class Load {
           `<iq type='set' id='r${number}'><query xmlns='jabber:iq:roster'><item jid='c${number}@${domain}'/></query></iq>`,
         )
         this.#romeo.askForAck()
+        // As fast as the server acknowledges, so that no mountain waits at the end.
+        await this.#romeo.until(
+          () => number - this.acknowledged.length < UNACKNOWLEDGED_MAX,
+          'an acknowledgement',
+          60_000,
+        )
         await rhythm(5)
       }
     }
