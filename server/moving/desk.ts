@@ -199,8 +199,10 @@ export class MoveDesk implements DatabaseDesk {
     }
     const inspection = await tryDatabase(url)
     if (inspection.state === 'bad') {
-      const causes = [...inspection.findings, ...inspection.hosts].filter(one => one.state === 'bad')
-      throw refusal('refused', causes[0]?.sentence ?? inspection.sentence, { field: 'url' })
+      const cause = inspection.findings.find(one => one.state === 'bad')
+      const host = inspection.hosts.find(one => one.state === 'bad')
+      const sentence = [cause?.sentence, cause?.advice].filter(text => text !== undefined).join(' ')
+      throw refusal('refused', sentence || (host?.sentence ?? inspection.sentence), { field: 'url' })
     }
     return whereOf(url)
   }

@@ -144,6 +144,12 @@ describe.skipIf(!hasOutside)('moving the data of a running office', () => {
 
     // What was left cannot be used by mistake: the office is said to be elsewhere.
     await expect(query(outside.connection as pg.ClientConfig, `DELETE FROM archive`)).rejects.toThrow('was moved to')
+    const call = await connect(appliance.dataDir)
+    for (const { id } of home.old) await call(removeOldDatabase, { params: { id } })
+    expect((await status(appliance)).old).toEqual([])
+    const tables = `SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace`
+    expect(await query(outside.connection as pg.ClientConfig, tables)).toEqual([])
+    expect(await inside(appliance, `SELECT datname FROM pg_database WHERE datname = 'lanthorn'`)).toEqual([])
     await talk.romeo.leave()
     await talk.juliet.leave()
     await outside.drop()
