@@ -146,7 +146,7 @@ function settingFindings(reached: readonly Reached[]): Finding[] {
           {
             id: name,
             state: 'warn',
-            sentence: `PostgreSQL at ${listed(places.map(({ place }) => place))} does not wait for its disk (${name} is off): after a power cut the data there may be broken.`,
+            sentence: `PostgreSQL at ${listed(places.map(({ place }) => place))} runs with ${name} = off, without waiting for the disk: after a power cut the data there may be broken.`,
             advice: `There, as a superuser:\nALTER SYSTEM SET ${name} = on;\nSELECT pg_reload_conf();`,
           },
         ]

@@ -38,9 +38,11 @@ export function summaryOf(
   if (!main) return { state: 'bad', sentence: 'There is no main database to write to.' }
   const copies = copiesOf(looks).map(({ place }) => place)
   const beside = copies.length === 0 ? '' : `, with ${copies.length === 1 ? 'a copy' : 'copies'} at ${listed(copies)}`
-  const sentence = `The main database at ${main.place} (PostgreSQL ${main.facts.version}${beside}) can be used.`
-  if (worst?.state === 'warn') return { state: 'warn', sentence: `${sentence} ${worst.sentence}` }
-  return { state: 'ok', sentence }
+  const usable = `The main database at ${main.place} (PostgreSQL ${main.facts.version}${beside}) can be used`
+  const warnings = findings.filter(({ state }) => state === 'warn').length
+  if (warnings === 0) return { state: 'ok', sentence: `${usable}.` }
+  const things = warnings === 1 ? 'one thing deserves' : `${warnings} things deserve`
+  return { state: 'warn', sentence: `${usable}, but ${things} your attention.` }
 }
 
 /** Which server is what, and whether one of them can be written to. */
