@@ -153,10 +153,12 @@ function isCertain({ hosts, inUse, known }: Question, index: number, leastTimeli
   const look = hosts[index]?.look
   if (known && look?.report?.timeline === leastTimeline && leastTimeline > known.timeline) return true
   const since = look?.usableSince ?? Number.POSITIVE_INFINITY
-  return hosts.every(({ look: other }, at) => {
-    if (at === index) return true
-    return other !== undefined && (other.startedAt >= since || (other.fault !== undefined && other.endedAt >= since))
-  })
+  return hosts.every(({ look: other }, at) => at === index || isSeenSince(other, since))
+}
+
+/** Whether a look tells what a host was after that moment: one that began later, or one that nobody had answered by then. */
+export function isSeenSince(look: HostLook | undefined, since: number): boolean {
+  return look !== undefined && (look.startedAt >= since || (look.fault !== undefined && look.endedAt >= since))
 }
 
 function strangers(hosts: readonly Seen[], usable: readonly number[]): DatabaseAway {

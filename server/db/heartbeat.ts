@@ -1,7 +1,7 @@
 /** Looks at the hosts of a database again and again, and says after each look which one should be used. */
 import { randomInt } from 'node:crypto'
 import { connectionsOf, type DatabaseAddress } from './address.ts'
-import { type Choice, choose, type KnownCluster, type Seen } from './choose.ts'
+import { type Choice, choose, isSeenSince, type KnownCluster, type Seen } from './choose.ts'
 import { Host } from './hosts.ts'
 import type { SessionLimits } from './session.ts'
 
@@ -131,8 +131,7 @@ export class Heartbeat {
   #confirm(index: number): void {
     const since = this.#hosts[index]?.last?.usableSince ?? performance.now()
     this.#hosts.forEach((host, at) => {
-      if (at !== index && (host.last?.startedAt ?? 0) < since && (host.last?.endedAt ?? 0) < since)
-        void this.#lookAt(host)
+      if (at !== index && !host.isLooking && !isSeenSince(host.last, since)) void this.#lookAt(host)
     })
   }
 

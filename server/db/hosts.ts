@@ -58,6 +58,10 @@ export class Host {
     return this.#looking
   }
 
+  get isLooking(): boolean {
+    return this.#looking !== undefined
+  }
+
   /** Looks over a new connection: the kept one may answer although nobody else gets in. */
   async lookAfresh(): Promise<HostLook> {
     if (this.#looking) return this.look()
