@@ -6,7 +6,7 @@ import { StanzaError } from '../xmpp/errors.ts'
  */
 export const PATIENCE_MS = 750
 
-/** How the database is asked for a stanza, when doing it twice does no harm: it waits no longer than this for a failover to be over. */
+/** How the database is asked while something waits for the answer, when asking twice does no harm: so long for a failover to be over. */
 export const forStanza = { repeat: true, waitMs: PATIENCE_MS } as const
 
 /**

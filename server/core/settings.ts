@@ -3,6 +3,7 @@ import { Value } from 'typebox/value'
 import type { Database } from '../db/pool.ts'
 import { nearestTo } from '../nearest.ts'
 import type { Feature } from './feature.ts'
+import { forStanza } from './patience.ts'
 
 /** A change that was refused; the message is the sentence to show. */
 export class SettingRefused extends Error {
@@ -127,12 +128,10 @@ export class Settings {
 
   async #load(): Promise<void> {
     const doubts = this.#doubts
-    const counter = await this.#db.one<{ counter: string }>('SELECT counter FROM setting_counter', [], { repeat: true })
+    const counter = await this.#db.one<{ counter: string }>('SELECT counter FROM setting_counter', [], forStanza)
     const current = Number(counter?.counter ?? 0)
     if (current === this.#counter && current !== 0) return
-    const rows = await this.#db.query<{ key: string; value: unknown }>('SELECT key, value FROM setting', [], {
-      repeat: true,
-    })
+    const rows = await this.#db.query<{ key: string; value: unknown }>('SELECT key, value FROM setting', [], forStanza)
     const stored = new Map(rows.map(row => [row.key, row.value]))
     for (const [name, declared] of this.#declared) {
       const defaults = defaultsOf(declared.schema)
