@@ -59,6 +59,9 @@ describe.skipIf(isLeftOut)('the data of the office', () => {
         await result().getByText('may make tables').waitFor()
       }
       await expectNoBarrier(page, 'a tested address')
+      await page.getByText('Fill in the parts').click()
+      expect(await page.getByLabel('Server 1', { exact: true }).inputValue()).toBe(outside.host)
+      expect(await page.getByLabel('Database', { exact: true }).inputValue()).toBe(outside.database)
       await result().getByText('The same address for other programs').click()
       expect(await result().getByText('••••').count()).toBe(4)
       await result().getByRole('button', { name: 'Show the password' }).click()
@@ -187,6 +190,40 @@ describe.skipIf(isLeftOut)('the data of the office', () => {
     expect(watched.faults).toEqual([])
   })
 })
+
+test.skipIf(isLeftOut)(
+  'an office on its own servers goes back to a backup in an empty database that it is told',
+  async () => {
+    const [used, empty] = await Promise.all([freshDatabase(), freshDatabase()])
+    const urlOf = ({ connection }: typeof used) => printDatabaseUrl(addressOf(connection))
+    const browser = await openBrowser()
+    try {
+      await using appliance = await startAppliance({ config: { database: { url: urlOf(used) } } })
+      const { page, faults } = await openPage(browser, { reducedMotion: 'reduce' })
+      await signIn(page, appliance.adminUrl, people.anna)
+      await page.goto(`${appliance.adminUrl}#/backup`)
+      await page.getByRole('button', { name: 'Back up now' }).click()
+      await page.getByRole('heading', { name: 'The backup is made' }).waitFor({ timeout: workMs })
+      await page.getByRole('button', { name: /^Actions for the backup/ }).click()
+      await page.getByRole('menuitem', { name: 'Go back to it…' }).click()
+      const dialog = page.getByRole('dialog')
+      await dialog.getByLabel('An empty database to restore into').waitFor()
+      await dialog.getByLabel('Type office.test to confirm').fill('office.test')
+      await dialog.getByRole('button', { name: 'Go back' }).click()
+      await dialog.getByText('Give the address of an empty database.').waitFor()
+      await dialog.getByLabel('An empty database to restore into').fill(urlOf(empty))
+      await expectNoBarrier(page, 'an empty database to restore into')
+      await dialog.getByRole('button', { name: 'Go back' }).click()
+      await page.getByRole('heading', { name: 'The office is put back' }).waitFor({ timeout: workMs })
+      await page.goto(`${appliance.adminUrl}#/database`)
+      await page.getByRole('radio', { name: /^Our PostgreSQL servers/, checked: true }).waitFor()
+      expect(faults).toEqual([])
+    } finally {
+      await browser.close()
+    }
+  },
+  180_000,
+)
 
 test.skipIf(isLeftOut)(
   'the set-up takes own servers, filled in part by part',
