@@ -232,14 +232,13 @@ export class Appliance {
     }
   }
 
-  /** Tries again and again while the database is away. */
+  /** Tries again and again: without an office there is nothing better to do, and what is in the way (a database, a port) may go. */
   async #untilThere(work: () => Promise<void>): Promise<void> {
     for (;;) {
       try {
         return await work()
       } catch (error) {
-        if (!(error instanceof DatabaseAway)) throw error
-        this.#log.warn(`Waiting for the database. ${error.message}`)
+        this.#log.error({ err: error }, 'the office could not be opened again; it is tried once more')
         await setTimeout(DATABASE_RETRY_MS, undefined, { signal: this.#abort.signal })
       }
     }

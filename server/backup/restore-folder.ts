@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { Logger } from 'pino'
 import type { Connection } from '../db/address.ts'
 import { type Embedded, startEmbedded } from '../db/embedded.ts'
+import { embeddedDatabases } from '../db/embedded-databases.ts'
 import type { MigrationStep } from '../db/migrate.ts'
 import { type DataFolder, openDataFolder, RESTORING } from '../node.ts'
 import { checkFiles } from './files.ts'
@@ -50,9 +51,9 @@ export async function restoreIntoFolder(options: {
   const files = await openKeys(backup, manifest, options.recoveryKey)
   await using folder = await openDataFolder(dataDir, { toRestore: true })
   await mustHaveRoom(folder.dir, undefined, roomForDatabase(url === undefined ? manifest.databaseBytes : 0))
-  await clearInterrupted(folder)
+  const isAgain = await wasInterrupted(folder)
   await writeFile(folder.file(RESTORING), `${path.resolve(backup)}\n`, { mode: 0o600 })
-  await loadInto(folder, manifest, options)
+  await loadInto(folder, manifest, { ...options, isAgain })
   const state = await layOfficeFiles(folder, files)
   if (url !== undefined) await folder.saveSecrets({ 'database-url': url })
   // From here on the folder holds the office.
@@ -68,22 +69,20 @@ async function openKeys(backup: string, manifest: Manifest, recoveryKey: string)
   return parseOfficeFiles(await open(sealed, parseKey(recoveryKey), aboutKeys(manifest.domain)))
 }
 
-/** A restore that was cut short is done from the beginning. */
-async function clearInterrupted(folder: DataFolder): Promise<void> {
+/** Whether a restore into this folder was cut short: what is in its database then belongs to nobody. */
+async function wasInterrupted(folder: DataFolder): Promise<boolean> {
   try {
     await readFile(folder.file(RESTORING))
+    return true
   } catch {
-    return // none was
-  }
-  for (const name of ['database', 'database.json', 'certificates']) {
-    await rm(folder.file(name), { recursive: true, force: true })
+    return false // none was
   }
 }
 
 async function loadInto(
   folder: DataFolder,
   manifest: Manifest,
-  options: Parameters<typeof restoreIntoFolder>[0],
+  options: Parameters<typeof restoreIntoFolder>[0] & { isAgain: boolean },
 ): Promise<void> {
   const { url, log, progress } = options
   if (url !== undefined) {
@@ -95,6 +94,7 @@ async function loadInto(
   let embedded: Embedded | undefined
   try {
     embedded = await startEmbedded({ dataDir: folder.dir, log, signal: progress.signal })
+    if (options.isAgain) await emptyDatabase(embedded)
     await loadIt(embedded.connection)
   } finally {
     await embedded?.close()
@@ -105,4 +105,11 @@ async function loadInto(
     const part: Progress = { ...progress, tell: (share, sentence) => progress.tell(0.1 + 0.9 * share, sentence) }
     await loadBackup({ ...options, folder: options.backup, manifest, connection, progress: part })
   }
+}
+
+async function emptyDatabase(embedded: Embedded): Promise<void> {
+  const { database } = embedded.connection
+  const databases = embeddedDatabases(embedded)
+  await databases.drop(database)
+  await databases.create(database)
 }

@@ -1,9 +1,9 @@
 /** When the next backup is due: once a day; one that was missed is made up soon after the start. Pure: the clock is passed in. */
 
 /** A PC that has just been switched on has other things to do first. */
-export const MAKE_UP_MS = 10 * 60_000
+const MAKE_UP_MS = 10 * 60_000
 /** After a failure. */
-export const RETRY_MS = 60 * 60_000
+const RETRY_MS = 60 * 60_000
 /** The newest backup is proven again when its proof is older. */
 export const PROVE_AGAIN_MS = 30 * 24 * 60 * 60_000
 

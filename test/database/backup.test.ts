@@ -1,6 +1,6 @@
 /** Backups the whole way, with real clients: made under load, all PCs lost, the office made anew; and back on a running office. */
 import { spawn } from 'node:child_process'
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, test } from 'vitest'
@@ -47,6 +47,12 @@ test('All PCs are lost: the office lives again from a backup made under load', {
     expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining('recovery key does not fit') })
     const right = await command(['restore', backup, '--data', dataDir], `${recoveryKey.toLowerCase()}\n`)
     expect(right).toMatchObject({ code: 0, stdout: expect.stringContaining(`ACME (${domain}) is as it was`) })
+    // As if the power had gone just before the end: done again, it is done from the beginning.
+    const node = path.join(dataDir, 'node.json')
+    const { domain: _domain, ...unfinished } = JSON.parse(await readFile(node, 'utf8')) as { domain: string }
+    await writeFile(node, JSON.stringify(unfinished))
+    await writeFile(path.join(dataDir, 'restoring'), '')
+    expect(await command(['restore', backup, '--data', dataDir], recoveryKey)).toMatchObject({ code: 0, stderr: '' })
     const again = await command(['restore', backup, '--data', dataDir], recoveryKey)
     expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('holds the office ACME already') })
 
