@@ -1,5 +1,7 @@
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { quietLog, temporaryFolder } from '../../test/support/database.ts'
 import { openDoor } from '../../test/support/door.ts'
@@ -93,6 +95,23 @@ const failureOf = (promise: Promise<unknown>) =>
     },
     (error: unknown) => error as DatabaseAway,
   )
+
+/** Promotes a standby while this process does nothing at all for a while. */
+function standStill(port: number, ms: number): void {
+  const shared = new Int32Array(new SharedArrayBuffer(4))
+  const script = `
+    const { workerData } = require('node:worker_threads')
+    const pg = require(workerData.pg)
+    const client = new pg.Client({ host: '127.0.0.1', port: workerData.port, user: 'postgres', database: 'postgres' })
+    client.connect().then(() => client.query('SELECT pg_promote(true, 30)')).then(() => client.end()).then(() => {
+      Atomics.store(workerData.shared, 0, 1)
+      Atomics.notify(workerData.shared, 0)
+    })`
+  const workerData = { port, shared, pg: createRequire(import.meta.url).resolve('pg') }
+  new Worker(script, { eval: true, workerData }).unref()
+  expect(Atomics.wait(shared, 0, 0, 20_000)).not.toBe('timed-out')
+  Atomics.wait(shared, 0, 1, ms)
+}
 
 describe('a database on two servers', () => {
   test('goes on with the promoted one after the other was killed: nothing is lost, and repeated statements do not fail', async () => {
@@ -245,6 +264,19 @@ describe('a database on two servers', () => {
     await pair.primary.ask('SELECT pg_reload_conf()')
     expect(await back).toBe('up')
     expect(database.moves).toEqual([])
+  })
+
+  test('looks before it writes when this process stood still meanwhile: the server in use may be of the past', async () => {
+    await using database = open({ heartbeatMs: 100, lookTimeoutMs: 1_000 })
+    await database.check()
+    const [old, next] = [pair.primary, pair.standby]
+    const port = 'SELECT inet_server_port() AS port'
+    expect(await database.one(port)).toEqual({ port: old.port })
+    // Both are primaries when we wake up, and the first word must not go to the wrong one.
+    standStill(next.port, 2_500)
+    expect(await database.one(port)).toEqual({ port: next.port })
+    pair.primary = next
+    pair.standby = old
   })
 
   test('refuses URLs that ask for a server that cannot be written to', async () => {

@@ -21,6 +21,9 @@ export interface HeartbeatOptions {
   onRelocated: () => void
 }
 
+/** How late a look may be before it is missed. */
+const BLIND_AFTER_MS = 1_000
+
 export class Heartbeat {
   readonly #options: HeartbeatOptions
   readonly #timers = new Map<Host, NodeJS.Timeout>()
@@ -63,6 +66,13 @@ export class Heartbeat {
       const look = isBusy ? host.lastGood : host.last
       return { place: host.place, rank: this.#ranks[index] ?? index, ...(look ? { look } : {}) }
     })
+  }
+
+  /** Whether a host was not looked at for longer than a look and the wait for the next one can take. */
+  get isBlind(): boolean {
+    const { beatMs, limits } = this.#options
+    const oldest = performance.now() - beatMs - limits.connectTimeoutMs - BLIND_AFTER_MS
+    return this.#hosts.some(({ last }) => last !== undefined && last.endedAt < oldest)
   }
 
   choose(): Choice {

@@ -2,10 +2,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 import { type Connection, placeOf } from './address.ts'
-import { away, classify, DatabaseAway } from './errors.ts'
+import { away, classify, DatabaseAway, DatabaseFault } from './errors.ts'
 import { connectLimitOf, farewell, openClient, type Terms } from './open.ts'
 import { askServer, type Depth, type ServerReport } from './probe.ts'
 import { cut, type SessionLimits, within } from './session.ts'
+import { DatabaseUrlFault } from './url.ts'
 
 /** What one look at a host found. Times are performance.now(). */
 export interface HostLook {
@@ -97,10 +98,18 @@ export class Host {
       turn.isOver = true
       this.#drop()
       this.manners.terms = {}
-      const known = classify(error, this.place, 'connect')
-      const fault = known instanceof DatabaseAway ? known : away('refused', this.place, { cause: known })
-      return this.#note({ startedAt, endedAt: performance.now(), fault })
+      return this.#note({ startedAt, endedAt: performance.now(), fault: this.#faultOf(error) })
     }
+  }
+
+  #faultOf(error: unknown): DatabaseAway {
+    const known = classify(error, this.place, 'connect')
+    if (known instanceof DatabaseAway) return known
+    if (known instanceof DatabaseUrlFault) return new DatabaseAway('misconfigured', known.message, { cause: known })
+    if (!(known instanceof DatabaseFault)) return away('refused', this.place, { cause: known })
+    return new DatabaseAway('denied', `The database at ${this.place} cannot be used: ${known.message}`, {
+      cause: known,
+    })
   }
 
   /** A server is late only when we had time to hear it: after a pause of this process, what it said meanwhile is still to be read. */

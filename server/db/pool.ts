@@ -10,7 +10,15 @@ import type { ClusterMemory } from './memory.ts'
 import type { Move } from './moves.ts'
 import { type DatabaseOptions, firstTarget, type TransactionOptions, targetOf } from './options.ts'
 import type { Replication } from './replication.ts'
-import type { CallOptions, DirectSession, Queryable, Row, Session, SessionLimits } from './session.ts'
+import {
+  type CallOptions,
+  type DirectSession,
+  type Queryable,
+  type Row,
+  type Session,
+  type SessionLimits,
+  within,
+} from './session.ts'
 import { type DatabaseState, Steering } from './steering.ts'
 import { transact } from './transaction.ts'
 import type { HostView } from './views.ts'
@@ -303,6 +311,8 @@ export class Database implements Queryable, AsyncDisposable {
   /** The connections of the server in use; waits for them as long as this call may. */
   async #find(deadline: number, options: CallOptions, began: number, isGated = true) {
     for (;;) {
+      if (this.#steering.isBlind)
+        await within(this.#steering.lookAround(), deadline - performance.now(), () => away('timeout', this.place))
       const { connections, fault } = this.#steering
       const isHeld = isGated && this.#gate.isShut
       if (fault) this.#refuseWhenClosing()

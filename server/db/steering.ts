@@ -10,6 +10,7 @@ import type { Host } from './hosts.ts'
 import { type Lead, type LeadLimits, leadOn, StandbyReads } from './lead.ts'
 import { type ClusterMemory, Knowledge } from './memory.ts'
 import { Moves } from './moves.ts'
+import { Notices } from './notices.ts'
 import type { ServerReport } from './probe.ts'
 import { type Replication, replicationOf } from './replication.ts'
 import { type HostView, viewsOf } from './views.ts'
@@ -53,16 +54,17 @@ export class Steering {
   #fault: DatabaseAway | undefined
   /** When the last server in use gave its last sign, and which it was. */
   #left: { place: string; at: number; timeline: number | undefined } | undefined
-  #warned = ''
-  #isOptionsTold = false
+  readonly #notices: Notices
   #changing: Promise<void> | undefined
   #doubting: Promise<void> | undefined
+  #looking: Promise<void> | undefined
   #isStarted = false
   #isClosed = false
 
   constructor(target: Target, options: SteeringOptions) {
     this.#options = options
     this.#log = options.log
+    this.#notices = new Notices(options.log)
     this.#target = target
     this.#knowledge = new Knowledge(target.memory, options.log)
     this.#standby = new StandbyReads(options)
@@ -135,6 +137,19 @@ export class Steering {
     if (this.#isStarted || this.#isClosed) return
     this.#isStarted = true
     void this.#settle(false)
+  }
+
+  /** Nobody was looked at for longer than there are looks: this process stood still, and the server in use may be of the past. */
+  get isBlind(): boolean {
+    return this.isWatched && this.#heartbeat.isBlind
+  }
+
+  /** Looks at all hosts, once for all who ask meanwhile. */
+  lookAround(): Promise<void> {
+    this.#looking ??= this.#settle(false).finally(() => {
+      this.#looking = undefined
+    })
+    return this.#looking
   }
 
   /** Looks at all hosts now. Gives why none can be used. */
@@ -245,7 +260,7 @@ export class Steering {
   }
 
   async #carryOut(choice: Choice): Promise<void> {
-    this.#warn(choice)
+    this.#notices.refused(this.hosts)
     const { index, kind } = choice
     const host = index === undefined ? undefined : this.#heartbeat.hosts[index]
     const report = host?.last?.report
@@ -278,7 +293,7 @@ export class Steering {
     if (this.#isClosed) return
     const left = this.#left
     this.#lead = this.#connect(host, report)
-    this.#tellTerms(host)
+    this.#notices.terms(host)
     this.#heartbeat.use(host)
     this.#left = undefined
     const isNewTimeline = (report.timeline ?? 0) > (left?.timeline ?? Number.POSITIVE_INFINITY)
@@ -350,22 +365,5 @@ export class Steering {
       if (this.#lead?.host === host) void this.doubt()
     }
     return leadOn(host, report, { ...this.#options, isWatched, onLost })
-  }
-
-  #tellTerms({ place, manners }: Host): void {
-    if (!manners.terms.withoutOptions || this.#isOptionsTold) return
-    this.#isOptionsTold = true
-    this.#log.warn({ host: place }, 'the pooler refuses "options" of the database URL: they do not count')
-  }
-
-  /** Tells once of each host that could be written to but must not be. */
-  #warn({ verdicts, leastTimeline }: Choice): void {
-    const { seen } = this.#heartbeat
-    const refused = seen.filter((_, index) => ['outdated', 'other-cluster', 'rival'].includes(verdicts[index] ?? ''))
-    const words = refused.map(({ place }) => place).join()
-    if (words === this.#warned) return
-    this.#warned = words
-    const views = this.hosts.filter(({ place }) => refused.some(one => one.place === place))
-    for (const { place, sentence } of views) this.#log.warn({ host: place, leastTimeline }, sentence)
   }
 }
