@@ -15,7 +15,7 @@ import type { MoveRecord } from './record.ts'
 import { wordsOf } from './record.ts'
 import type { Side } from './side.ts'
 import { NotNow, type SwitchParts, type SwitchStep, switchOver } from './switching.ts'
-import { clearCopy } from './target.ts'
+import { COPYING_NAME, clearCopy } from './target.ts'
 
 /** Points of a move at which tests end the process. */
 export type MoveStep = 'noted' | 'made' | 'captured' | 'range' | 'copied' | 'caught-up' | SwitchStep
@@ -118,7 +118,9 @@ export class Move {
   async #open(): Promise<Ends> {
     const source = await this.#parts.source.open()
     try {
-      return { source, target: await this.#parts.target.open() }
+      const target = await this.#parts.target.open()
+      await ask(target, `SET application_name = '${COPYING_NAME}'`)
+      return { source, target }
     } catch (error) {
       await endWork(source)
       throw error

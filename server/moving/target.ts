@@ -13,6 +13,9 @@ export interface Identity {
   readonly startedAt: string
 }
 
+/** The application_name of a connection through which data is copied into a database. */
+export const COPYING_NAME = 'lanthorn move'
+
 const VERSION_MIN = 140_000
 /** A copy is packed more tightly than the original; its log of what was written is not. */
 const ROOM_FACTOR = 1.3
@@ -82,7 +85,11 @@ export async function findFault(
 }
 
 async function mayCreate(client: pg.Client, schema: string): Promise<boolean> {
-  const [row] = await ask<{ may: boolean }>(client, `SELECT has_schema_privilege($1, 'CREATE, USAGE') AS may`, [schema])
+  const [row] = await ask<{ may: boolean }>(
+    client,
+    `SELECT has_schema_privilege($1, 'CREATE') AND has_schema_privilege($1, 'USAGE') AS may`,
+    [schema],
+  )
   return row?.may ?? false
 }
 
@@ -90,14 +97,12 @@ async function mayCreate(client: pg.Client, schema: string): Promise<boolean> {
 async function findOffice(client: pg.Client, where: string): Promise<string | undefined> {
   const note = await readNote(client)
   if (note?.kind === 'half-copy') {
-    const [row] = await ask<{ others: number }>(
+    const [row] = await ask<{ isCopying: boolean }>(
       client,
-      `SELECT count(*)::int AS others FROM pg_stat_activity
-       WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
-         AND application_name = current_setting('application_name')`,
+      `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1) AS "isCopying"`,
+      [COPYING_NAME],
     )
-    // One more than this connection is the one that looks whether the database is there.
-    if ((row?.others ?? 0) <= 1) return undefined
+    if (!row?.isCopying) return undefined
     return `Another server is copying its data to ${where} just now: name another database.`
   }
   if (note?.kind === 'moved-away') {
