@@ -1,8 +1,8 @@
 /** Findings about how the servers copy from one another, and what that means for an office. */
 import type { DatabaseAddress } from './address.ts'
+import type { HostLook } from './host-facts.ts'
 import { LAG_MAX_MS } from './host-row.ts'
 import type { Finding } from './inspection.ts'
-import type { HostLook } from './look.ts'
 import {
   chosenMain,
   copiesOf,

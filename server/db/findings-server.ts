@@ -1,7 +1,7 @@
 /** Findings about single servers: versions, rights, connections, clocks, encryption, settings. */
 import net from 'node:net'
+import { type HostLook, VERSION_MIN } from './host-facts.ts'
 import type { Finding } from './inspection.ts'
-import { type HostLook, VERSION_MIN } from './look.ts'
 import { chosenMain, listed, quoted, type Reached, reachedOf, readableMs } from './looks.ts'
 
 /** What an appliance needs: its pool, LISTEN, locks, and a move or a backup beside them. */

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { addressOf, type DatabaseAddress, type TlsMode } from './address.ts'
 import { findingsOf, summaryOf } from './findings.ts'
 import { synchronousAdvice } from './findings-replication.ts'
+import type { HostFacts, HostLook, LookFault } from './host-facts.ts'
 import { rowOf } from './host-row.ts'
-import type { HostFacts, HostLook, LookFault } from './look.ts'
 import { quoted, readableMs, standbysWanted } from './looks.ts'
 
 const facts: HostFacts = {

@@ -2,8 +2,8 @@
 import { type DatabaseAddress, placeOf } from './address.ts'
 import { replicationFindings } from './findings-replication.ts'
 import { serverFindings } from './findings-server.ts'
+import type { HostLook } from './host-facts.ts'
 import type { Finding, Verdict } from './inspection.ts'
-import type { HostLook } from './look.ts'
 import { chosenMain, copiesOf, listed, mainsOf, quoted, reachedOf, timelineOf } from './looks.ts'
 
 const FINDINGS_MAX = 32

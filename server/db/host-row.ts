@@ -1,7 +1,7 @@
 /** One server of a URL in a sentence and figures. */
 import { placeOf } from './address.ts'
+import { type HostFacts, type HostLook, VERSION_MIN } from './host-facts.ts'
 import type { HostInspection, Verdict } from './inspection.ts'
-import { type HostFacts, type HostLook, VERSION_MIN } from './look.ts'
 import { chosenMain, isSameServer, type Reached, readableMs, replicationOf } from './looks.ts'
 
 /** A copy that is further behind than this is of little use when the main database dies. */

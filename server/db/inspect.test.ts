@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openDoor } from '../../test/support/door.ts'
 import { poolerProgram, startPgBouncer } from '../../test/support/poolers.ts'
@@ -164,6 +166,21 @@ describe('single servers', () => {
       'warn',
     ])
     expect(found.hosts[0]).toMatchObject({ freeConnections: 4, mayCreate: false })
+  })
+
+  test('a server whose list does not name this PC comes with the line to add', async () => {
+    await using pair = await startPair()
+    const { primary } = pair
+    const file = path.join(primary.dataFolder, 'pg_hba.conf')
+    await writeFile(file, 'host all postgres 127.0.0.1/32 trust\n')
+    await primary.ask('SELECT pg_reload_conf()')
+    await eventually('the list to count', async () => (await ids(urlOf([primary]))).includes('not-allowed'))
+    const { findings } = await tryDatabase(urlOf([primary]))
+    const [, line = ''] = findings.find(({ id }) => id === 'not-allowed')?.advice?.split('\n') ?? []
+    expect(line).toBe('host "lanthorn" "lanthorn" 127.0.0.1/32 scram-sha-256')
+    await writeFile(file, `host all postgres 127.0.0.1/32 trust\n${line}\n`)
+    await primary.ask('SELECT pg_reload_conf()')
+    await eventually('the line to count', async () => (await tryDatabase(urlOf([primary]))).state !== 'bad')
   })
 
   test('a database whose encoding cannot hold names is refused', async () => {

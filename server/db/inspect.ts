@@ -2,17 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { connectionsOf, type DatabaseAddress } from './address.ts'
 import { findingsOf, summaryOf } from './findings.ts'
+import type { HostLook } from './host-facts.ts'
 import { rowOf } from './host-row.ts'
 import type { Inspection } from './inspection.ts'
-import {
-  type AnsweredLook,
-  endLook,
-  type HostLook,
-  lookAt,
-  type OpenLook,
-  readPosition,
-  readReplayAge,
-} from './look.ts'
+import { type AnsweredLook, endLook, lookAt, type OpenLook, readPosition, readReplayAge } from './look.ts'
 import { chosenMain } from './looks.ts'
 import { DatabaseUrlFault, parseDatabaseUrl, spellingsOf } from './url.ts'
 

@@ -1,7 +1,7 @@
 /** What follows from the looks at several servers together: which is the main database, and which copies it waits for. */
 import { placeOf } from './address.ts'
+import type { HostFacts, HostLook } from './host-facts.ts'
 import type { HostInspection } from './inspection.ts'
-import type { HostFacts, HostLook } from './look.ts'
 
 /** A server that answered. */
 export interface Reached {
