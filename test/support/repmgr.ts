@@ -114,6 +114,9 @@ export class RepmgrPair implements AsyncDisposable {
         failoverMs,
       )
       return performance.now()
+    } catch (error) {
+      const said = (await this.daemonLog(server)).slice(-4_000)
+      throw new Error(`${server.name} was not promoted, its daemon says:\n${said}`, { cause: error })
     } finally {
       await client.end()
     }
