@@ -47,7 +47,9 @@ async function runHere() {
 /** The first start on an older Node: the server runs in the newer one that has just been installed. */
 function runInChild() {
   const env = { NODE_COMPILE_CACHE: compiled, ...process.env }
-  const child = spawn(serverNode(), [main, ...options], { stdio: ['ignore', 'inherit', 'inherit'], env })
+  // A password or a recovery key may come through a pipe; the server itself reads nothing.
+  const input = isRun() ? 'ignore' : 'inherit'
+  const child = spawn(serverNode(), [main, ...options], { stdio: [input, 'inherit', 'inherit'], env })
   for (const signal of signals) {
     process.on(signal, () => {
       // Ctrl+C in a terminal reaches the child by itself; a second one would mean "at once".

@@ -1,5 +1,4 @@
 /** Backups of one office: made by schedule or by hand, proven, listed, removed when old, restored. One thing at a time. */
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Logger } from 'pino'
 import type { Backup, BackupJob } from '../admin/contract/backups.ts'
@@ -8,7 +7,7 @@ import { type Refusal, refusal } from '../admin/problem.ts'
 import { counted, readableBytes } from '../admin/words.ts'
 import type { Connection } from '../db/address.ts'
 import type { MigrationStep } from '../db/migrate.ts'
-import { writeDurably } from '../durable-file.ts'
+import { dayAndTime, describe } from './describe.ts'
 import { BackupFault } from './fault.ts'
 import type { BackupSettings } from './feature.ts'
 import { checkFiles } from './files.ts'
@@ -18,6 +17,7 @@ import { dispensable } from './keep.ts'
 import { loadBackup, refuseNewer } from './load.ts'
 import { makeBackup, type OfficeName, type Progress } from './make.ts'
 import { type Manifest, readManifest } from './manifest.ts'
+import { type Memory, readMemory, writeMemory } from './memory.ts'
 import { proveBackup } from './prove.ts'
 import { mustHaveRoom, roomForBackup, roomForDatabase } from './room.ts'
 import { nextBackupAt, PROVE_AGAIN_MS } from './schedule.ts'
@@ -55,20 +55,11 @@ export interface BackupsOptions {
   secretPart(): Promise<string>
   recoveryKey(): Promise<Buffer>
   makeScratch(): Promise<Scratch>
-  /** Whether scratch databases lie in the data folder. */
   freshDatabase(url: string | undefined): Promise<FreshDatabase>
   /** Why nothing may be begun now (the data is being moved), as a sentence. */
   busyWith(): string | undefined
   /** Writes something into the history. */
   note(sentence: string): Promise<void>
-}
-
-/** What is remembered over a restart. */
-interface Memory {
-  /** Scheduled backups that failed in a row. */
-  failures: number
-  failedAt?: number
-  sentence?: string
 }
 
 /** The backups of an office. */
@@ -377,16 +368,8 @@ export class Backups implements BackupDesk {
 
   async #remember(memory: Memory): Promise<void> {
     this.#memory = memory
-    await writeDurably(this.#memoryFile, `${JSON.stringify(memory)}\n`)
+    await writeMemory(this.#memoryFile, memory)
   }
-}
-
-function describe({ name, manifest, proof, bytes }: FoundBackup): Backup {
-  const { madeAt, people, messages, lanthorn } = manifest
-  const base = { name, madeAt, bytes, people, messages, version: lanthorn }
-  if (!proof) return { ...base, state: 'warn', sentence: 'Not proven yet: nobody has restored it for a try.' }
-  if (!proof.isGood) return { ...base, state: 'bad', sentence: proof.sentence }
-  return { ...base, state: 'ok', sentence: `Proven by a restore on ${dayAndTime(proof.at)}.`, provenAt: proof.at }
 }
 
 /** The share of a job that one of its parts has. */
@@ -394,19 +377,5 @@ function part({ signal, tell }: Progress, from: number, to: number): Progress {
   return { signal, tell: (share, sentence) => tell(from + (to - from) * share, sentence) }
 }
 
-function dayAndTime(moment: string): string {
-  const format = { day: 'numeric', month: 'long', hour: '2-digit', minute: '2-digit' } as const
-  return new Date(moment).toLocaleString('en-GB', format)
-}
-
 const refused = (error: unknown): Refusal | unknown =>
   error instanceof BackupFault ? refusal('refused', error.message) : error
-
-async function readMemory(file: string): Promise<Memory> {
-  try {
-    const { failures, failedAt, sentence } = JSON.parse(await readFile(file, 'utf8')) as Memory
-    return { failures, ...(failedAt !== undefined && { failedAt }), ...(sentence !== undefined && { sentence }) }
-  } catch {
-    return { failures: 0 } // none yet, or torn by a power cut: it counts from the beginning
-  }
-}
