@@ -95,6 +95,8 @@ test('while the database cannot be asked, what is doubted is the best that is kn
   isAway = true
   expect(await values.get('romeo')).toBe(false)
   expect(values.isDoubtful('romeo')).toBe(true)
+  // The next message does not wait to find out the same.
+  expect(values.get('romeo')).toBe(false)
 })
 
 test('a load that began before the doubt does not end it', async () => {

@@ -1,5 +1,8 @@
 import { PATIENCE_MS, withinTime } from './patience.ts'
 
+/** How long the database is left alone after it could not be asked about a doubtful value. */
+const ASK_AGAIN_MS = 2_000
+
 /**
  * What a feature keeps in memory per account (its roster, block list, …): loaded once, at the latest at login, then
  * answered without waiting. The least recently used go first; accounts with a session here are never dropped.
@@ -13,6 +16,8 @@ export class PerAccount<T> {
   readonly #loading = new Map<string, Promise<T>>()
   /** Accounts whose value here may not be what the database holds. */
   readonly #doubtful = new Set<string>()
+  /** Until then what is doubted is believed, on the clock of performance.now(). */
+  #askAgainAt = 0
 
   /**
    * @param options.load reads the value from the database; its failure is passed on and not remembered
@@ -43,7 +48,8 @@ export class PerAccount<T> {
   load(username: string): T | Promise<T> {
     const value = this.#values.get(username)
     if (value === undefined) return this.#fetch(username)
-    return this.#doubtful.has(username) ? this.#fetchOr(username, value) : value
+    const isAsked = this.#doubtful.has(username) && performance.now() >= this.#askAgainAt
+    return isAsked ? this.#fetchOr(username, value) : value
   }
 
   /** Asks the database, once for all who want it now. */
@@ -67,7 +73,9 @@ export class PerAccount<T> {
     try {
       return await withinTime(this.#fetch(username), this.#patienceMs ?? PATIENCE_MS)
     } catch {
-      return value // the database cannot be asked now, and this is the best that anybody knows
+      // The database cannot be asked now, and this is the best that anybody knows. The next ones need not wait to find that out.
+      this.#askAgainAt = performance.now() + ASK_AGAIN_MS
+      return value
     }
   }
 
@@ -109,13 +117,18 @@ export class PerAccount<T> {
 
   /**
    * Another database server was promoted, and the last changes may be lost there: what is in memory would not be what everybody else, and
-   * the next start, reads. Everything is asked for again, that of pinned accounts at once.
+   * the next start, reads. Everything is asked for again: at the next use, and that of pinned accounts one after the other, as there may be
+   * thousands, and messages wait for the same database.
    */
   doubtAll(): void {
     this.#loading.clear()
-    for (const username of this.#values.keys()) {
-      this.doubt(username)
-      if (this.#isPinned(username)) this.#fetch(username).catch(() => 'the next who asks asks the database again')
+    for (const username of this.#values.keys()) this.doubt(username)
+    this.#reloadPinned().catch(() => 'the next who asks asks the database again')
+  }
+
+  async #reloadPinned(): Promise<void> {
+    for (const username of [...this.#doubtful]) {
+      if (this.#doubtful.has(username) && this.#isPinned(username)) await this.#fetch(username)
     }
   }
 

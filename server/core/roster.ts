@@ -136,11 +136,16 @@ export class Rosters {
       if (roster) known.set(session.username, roster)
     }
     this.#rosters.doubtAll()
+    this.#tellDifferences(known).catch(() => 'who asks next reads it')
+  }
+
+  /** One person after the other: there may be thousands, and messages wait for the same database. */
+  async #tellDifferences(known: ReadonlyMap<string, Roster>): Promise<void> {
     for (const [username, before] of known) {
-      this.#inTurn(username, async () => {
+      await this.#inTurn(username, async () => {
         const after = await this.#rosters.get(username)
         if (after !== before) this.#pushDifferences(username, before, after)
-      }).catch(() => 'who asks next reads it')
+      })
     }
   }
 
