@@ -237,6 +237,37 @@ test('A folder that cannot be written is refused with a sentence, and counts as 
   expect(bench.backups.trouble).toMatchObject({ failures: 1, sentence: expect.stringContaining('cannot be written') })
 })
 
+test('The newest backup is proven again after a month, also while no new ones are made', async () => {
+  await using bench = await BackupBench.open()
+  const name = await bench.make()
+  bench.settings.enabled = false
+  const proofs: string[] = []
+  bench.backups.onJob(({ kind, state }) => void (kind === 'proof' && state !== 'running' && proofs.push(state)))
+  const pass = async (days: number): Promise<number> => {
+    bench.clock.now += days * 24 * HOUR
+    await bench.backups.tick()
+    await bench.backups.idle()
+    return proofs.length
+  }
+  expect(await pass(29)).toBe(0)
+  expect(await pass(2)).toBe(1)
+  expect(await pass(1)).toBe(1)
+  await rm(path.join(bench.backups.folder, name, 'tables/account.copy.gz'))
+  expect(await pass(31)).toBe(2)
+  expect(proofs).toEqual(['done', 'failed'])
+  expect(bench.notes.join()).toContain('was not proven again')
+  expect((await bench.backups.list())[0]).toMatchObject({ state: 'bad' })
+})
+
+test('A stop while a backup is made leaves nothing of it', async () => {
+  await using bench = await BackupBench.open()
+  await bench.furnish(1, 20_000)
+  await bench.backups.make()
+  await bench.backups.close()
+  expect(bench.backups.job).toMatchObject({ state: 'failed', sentence: 'The server stops.' })
+  expect(await readdir(bench.backups.folder)).toEqual([])
+})
+
 test('Old backups go when a new one is proven, and only then', { timeout: 60_000 }, async () => {
   await using bench = await BackupBench.open()
   bench.settings.daily = 2

@@ -25,6 +25,7 @@ import type { Scratch } from './scratch.ts'
 
 /** How often it is looked whether a backup is due. */
 const TICK_MS = 60_000
+const RETRY_PROOF_MS = 24 * 60 * 60_000
 /** Old backups removed at one go. */
 const REMOVED_MAX = 50
 
@@ -69,6 +70,7 @@ export class Backups implements BackupDesk {
   readonly #startedAt: number
   #memory: Memory = { failures: 0 }
   #lastAt: number | undefined
+  #triedProofAt = Number.NEGATIVE_INFINITY
   #isBeginning = false
   #folder: BackupFolder | undefined
   #timer: NodeJS.Timeout | undefined
@@ -146,14 +148,7 @@ export class Backups implements BackupDesk {
   }
 
   prove(name: string): Promise<BackupJob> {
-    return this.#alone(async () => {
-      const found = await this.#find(name)
-      const work: Work = async progress => {
-        await this.#prove(found, progress)
-        return `${found.name} was restored for a try and compared: it is good.`
-      }
-      return this.#jobs.begin('proof', found.name, work, () => undefined)
-    })
+    return this.#alone(async () => this.#beginProof(await this.#find(name), () => undefined))
   }
 
   restore(name: string, url: string | undefined): Promise<BackupJob> {
@@ -212,9 +207,26 @@ export class Backups implements BackupDesk {
   }
 
   async #proveAgain(): Promise<void> {
+    const { now, log, note } = this.#options
+    // A proof that cannot be tried now (no room, the database is away) is not tried every minute.
+    if (now() - this.#triedProofAt < RETRY_PROOF_MS) return
     const [newest] = await this.#found().catch(() => [])
-    if (!newest?.proof?.isGood) return
-    if (this.#options.now() - Date.parse(newest.proof.at) > PROVE_AGAIN_MS) await this.prove(newest.name)
+    if (!newest?.proof?.isGood || now() - Date.parse(newest.proof.at) <= PROVE_AGAIN_MS) return
+    this.#triedProofAt = now()
+    const failed = (sentence: string): void => {
+      note(`The backup ${newest.name} was not proven again: ${sentence}`).catch((error: unknown) =>
+        log.warn({ err: error }, 'the failed proof is not in the history'),
+      )
+    }
+    await this.#alone(async () => this.#beginProof(newest, failed))
+  }
+
+  #beginProof(found: FoundBackup, failed: (sentence: string) => void): BackupJob {
+    const work: Work = async progress => {
+      await this.#prove(found, progress)
+      return `${found.name} was restored for a try and compared: it is good.`
+    }
+    return this.#jobs.begin('proof', found.name, work, failed)
   }
 
   async #make(failed: (sentence: string) => void): Promise<BackupJob> {
