@@ -24,7 +24,7 @@ import { transact } from './transaction.ts'
 import type { HostView } from './views.ts'
 
 export { DatabaseAway, DatabaseFault } from './errors.ts'
-export type { ClusterMemory, KnownCluster } from './memory.ts'
+export type { ClusterMemory } from './memory.ts'
 export type { Move } from './moves.ts'
 export type { DatabaseOptions, TransactionOptions } from './options.ts'
 export type { Replication } from './replication.ts'

@@ -1,7 +1,7 @@
 /** Whether commits wait for the copies, and which copy may be read as if it were the main database: pure, from what the servers said. */
 import type { FollowerRow, ServerReport } from './probe.ts'
 
-export type ReplicationKind = 'none' | 'asynchronous' | 'synchronous' | 'applied' | 'unknown'
+type ReplicationKind = 'none' | 'asynchronous' | 'synchronous' | 'applied' | 'unknown'
 
 export interface Replication {
   readonly kind: ReplicationKind

@@ -176,6 +176,8 @@ export class Steering {
   async trust(): Promise<void> {
     await this.#knowledge.forget()
     await this.check()
+    const lead = this.#lead
+    if (lead && !this.#knowledge.known) await this.#knowledge.remember(lead.host.place, lead.report)
   }
 
   /**
@@ -192,19 +194,30 @@ export class Steering {
       await next.close()
       throw choice.fault ?? away('timeout', placeOf(target.locate()))
     }
+    while (this.#changing) await this.#changing
+    this.#changing = this.#swap({ target, knowledge, heartbeat: next }, host, report).finally(() => {
+      this.#changing = undefined
+    })
     await this.#changing
+    next.hurry()
+  }
+
+  async #swap(
+    next: { target: Target; knowledge: Knowledge; heartbeat: Heartbeat },
+    host: Host,
+    report: ServerReport,
+  ): Promise<void> {
     const old = { heartbeat: this.#heartbeat, lead: this.#lead }
-    this.#target = target
-    this.#heartbeat = next
+    this.#target = next.target
+    this.#heartbeat = next.heartbeat
+    this.#knowledge = next.knowledge
     this.#lead = undefined
-    this.#standby.drop()
     this.#left = undefined
-    this.#knowledge = knowledge
     this.#isStarted = true
+    this.#standby.drop()
     void old.lead?.connections.drain(DRAIN_MS)
     void old.heartbeat.close()
     await this.#use(host, report)
-    next.hurry()
   }
 
   async close(limitMs: number): Promise<void> {
@@ -279,8 +292,7 @@ export class Steering {
 
   async #move(host: Host, report: ServerReport, choice: Choice): Promise<void> {
     if (this.#lead) {
-      const verdict = this.#verdictOfLead(choice)
-      this.#dropLead(verdict === 'usable' || verdict === 'copy' || verdict === 'readonly' ? 'drain' : 'cut')
+      this.#dropLead(this.#verdictOfLead(choice))
       // What was cut fails when its socket is closed, which is after the next turn: then it is known how much of it is repeated.
       await nextTurn()
       await nextTurn()
@@ -312,11 +324,10 @@ export class Steering {
     const lead = this.#lead
     // Nobody was used yet, and somebody may be in a moment: until then nobody is told otherwise.
     if (!lead && choice.kind === 'wait') return
-    this.#fault = choice.fault ?? lead?.host.last?.fault ?? away('lost', this.place)
-    if (lead) {
-      const verdict = this.#verdictOfLead(choice)
-      this.#dropLead(verdict === 'copy' || verdict === 'readonly' ? 'drain' : 'cut')
-    }
+    const verdict = this.#verdictOfLead(choice)
+    const reason = verdict === 'copy' || verdict === 'readonly' ? 'readonly' : 'lost'
+    this.#fault = choice.fault ?? lead?.host.last?.fault ?? away(reason, this.place)
+    this.#dropLead(verdict)
     this.#turn('away', this.#fault.message)
     this.waiting.wake()
     this.#heartbeat.hurry()
@@ -327,7 +338,8 @@ export class Steering {
     return this.#lead && verdicts[hosts.indexOf(this.#lead.host)]
   }
 
-  #dropLead(how: 'cut' | 'drain'): void {
+  /** What runs on it may end where that does no harm: on a server that cannot write any more, or that is the same one by another way. */
+  #dropLead(verdict: Verdict | undefined): void {
     const lead = this.#lead
     if (!lead) return
     this.#left = {
@@ -338,8 +350,9 @@ export class Steering {
     this.#lead = undefined
     this.#heartbeat.use(undefined)
     this.#standby.drop()
-    if (how === 'cut') lead.connections.cut()
-    else void lead.connections.drain(DRAIN_MS)
+    if (verdict === 'usable') void lead.connections.drain(this.#options.limits.queryTimeoutMs)
+    else if (verdict === 'copy' || verdict === 'readonly') void lead.connections.drain(DRAIN_MS)
+    else lead.connections.cut()
   }
 
   /** The place itself changed: what is there now is not known yet. */
