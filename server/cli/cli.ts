@@ -90,7 +90,7 @@ async function database(
       return databaseStatus(await connect(folder), output)
     case 'move':
     case 'steer-move':
-      return move(await connect(folder), command, output)
+      return move(await connect(folder), command, { ...output, terminal: process.stdout })
     default:
       return command satisfies never
   }

@@ -5,6 +5,7 @@ import { follow } from './follow.ts'
 import { marks } from './marks.ts'
 import type { DatabaseCommand } from './parse-database.ts'
 import { readUrl } from './piped.ts'
+import { type ProgressLine, progressLine, type Terminal } from './progress-line.ts'
 
 type MoveCommand = Extract<DatabaseCommand, { action: 'move' | 'steer-move' }>
 
@@ -16,13 +17,16 @@ type MoveCommand = Extract<DatabaseCommand, { action: 'move' | 'steer-move' }>
 export async function move(
   call: Client,
   command: MoveCommand,
-  options: { print: (text: string) => void },
+  options: { print: (text: string) => void; terminal?: Terminal },
 ): Promise<number> {
   const { json } = command
-  const { print } = options
+  const { print, terminal } = options
   const begun = await begin(call, command)
   const isWaited = !command.isDetached && (command.action === 'move' || command.steer === 'resume')
-  const last = isWaited && begun ? await wait(call, begun, json ? () => undefined : print) : begun
+  const last =
+    isWaited && begun
+      ? await wait(call, begun, progressLine(json ? undefined : terminal, json ? () => undefined : print))
+      : begun
   if (json) print(JSON.stringify({ move: last ?? null }))
   else print(last ? lastLine(last) : 'The move is forgotten; nothing of it is left.')
   return isWaited && last?.state === 'stopped' ? 1 : 0
@@ -33,14 +37,35 @@ async function begin(call: Client, command: MoveCommand): Promise<DatabaseMove |
   return (await call(steerMove, { params: { action: command.steer } })).move
 }
 
-async function wait(call: Client, begun: DatabaseMove, print: (text: string) => void): Promise<DatabaseMove> {
-  return follow(async () => (await call(getDatabase)).move ?? begun, {
-    isOver: ({ state }) => state === 'switched' || state === 'stopped',
-    sentenceOf: ({ percent, sentence, secondsLeft }) =>
-      `  ${String(Math.floor(percent)).padStart(3)} %  ${sentence}${secondsLeft === undefined ? '' : ` ${timeLeft(secondsLeft)}`}`,
-    print,
-  })
+async function wait(call: Client, begun: DatabaseMove, line: ProgressLine): Promise<DatabaseMove> {
+  try {
+    return await follow(
+      async () => {
+        const now = (await call(getDatabase)).move ?? begun
+        if (!isOver(now)) line.show(inFull(now), inShort(now))
+        return now
+      },
+      { isOver, sentenceOf: () => '', print: () => undefined },
+    )
+  } finally {
+    line.end()
+  }
 }
+
+const isOver = ({ state }: DatabaseMove): boolean => state === 'switched' || state === 'stopped'
+
+function inFull({ percent, sentence, secondsLeft }: DatabaseMove): string {
+  return `${percentWords(percent)}  ${sentence}${secondsLeft === undefined ? '' : ` ${timeLeft(secondsLeft)}`}`
+}
+
+/** Every tenth percent while rows are copied, then each state. */
+function inShort({ state, percent, sentence }: DatabaseMove): string {
+  return state === 'copying'
+    ? `${percentWords(percent - (percent % 10))}  Copying the data.`
+    : `${percentWords(percent)}  ${sentence}`
+}
+
+const percentWords = (percent: number): string => `  ${String(Math.floor(percent)).padStart(3)} %`
 
 function lastLine({ state, sentence, problem }: DatabaseMove): string {
   const mark = state === 'switched' ? marks.ok : state === 'stopped' ? marks.bad : '…'

@@ -2,7 +2,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { chmod, chown, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -124,10 +124,4 @@ async function freePort(): Promise<number> {
   const { port } = listening.address() as net.AddressInfo
   await new Promise(resolve => listening.close(resolve))
   return port
-}
-
-/** The process ids of the file's PostgreSQL 15: for tests that end it. */
-export async function outsidePid(): Promise<number> {
-  const { folder } = await (server ?? startServer())
-  return Number.parseInt(await readFile(path.join(folder, 'data', 'postmaster.pid'), 'utf8'), 10)
 }
