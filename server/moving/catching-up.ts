@@ -9,7 +9,7 @@ import { differing, pour } from './copying.ts'
 
 /** Changes that are carried over in one go, and, when these alone would break a rule of a table, at most. */
 export const BATCH = 20_000
-const BATCH_MAX = 1_000_000
+const BATCH_MAX = 200_000
 /** Keys that stand in one statement. */
 const KEYS = 1_000
 

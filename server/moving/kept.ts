@@ -1,7 +1,6 @@
 /** Databases that were moved away from, or replaced by a backup, and are kept until somebody removes them. */
-import { readFile } from 'node:fs/promises'
 import { writeDurably } from '../durable-file.ts'
-import { type Where, wordsOf } from './record.ts'
+import { readJson, type Where, wordsOf } from './record.ts'
 
 /** One of them. The URL of an outside one is with the secrets, by its id. */
 export interface Kept {
@@ -31,9 +30,9 @@ export class KeptDatabases {
     this.#file = file
   }
 
-  /** Newest first. @throws SyntaxError when somebody damaged the file */
+  /** Newest first. @throws DataFolderFault when somebody damaged the file */
   async list(): Promise<readonly Kept[]> {
-    this.#all ??= read(this.#file)
+    this.#all ??= readJson<Kept[]>(this.#file).then(all => all ?? [])
     return this.#all
   }
 
@@ -51,14 +50,5 @@ export class KeptDatabases {
   async #write(all: Kept[]): Promise<void> {
     await writeDurably(this.#file, `${JSON.stringify(all, undefined, 2)}\n`)
     this.#all = Promise.resolve(all)
-  }
-}
-
-async function read(file: string): Promise<Kept[]> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8')) as Kept[]
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
   }
 }

@@ -24,7 +24,7 @@ export interface Moves {
   }): MoveDesk
 }
 
-/** Before the database is opened. @throws SyntaxError when a file was damaged */
+/** Before the database is opened. @throws DataFolderFault when a file was damaged */
 export async function openMoves(folder: DataFolder, log: Logger): Promise<Moves> {
   const file = recordFile(folder.file('move.json'))
   const kept = new KeptDatabases(folder.file('database-kept.json'))

@@ -1,6 +1,7 @@
 /** move.json in the data folder: how far the move of all data is, so that it outlives this process. */
 import { readFile, rm } from 'node:fs/promises'
 import { writeDurably } from '../durable-file.ts'
+import { DataFolderFault } from '../node.ts'
 
 /** Where the data is or goes. The URL of an outside database has a password in it, so it is kept with the secrets. */
 export type Where =
@@ -48,8 +49,23 @@ export interface RecordFile {
 }
 
 /**
+ * What a file of the data folder holds.
+ * @returns undefined when there is none
+ * @throws DataFolderFault with a sentence when it is damaged
+ */
+export async function readJson<T>(file: string): Promise<T | undefined> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as T
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (!(error instanceof SyntaxError)) throw error
+    throw new DataFolderFault(`The file ${file} is damaged (${error.message}): put it back from a backup.`)
+  }
+}
+
+/**
  * @param file absolute name
- * @returns load() throws SyntaxError when somebody damaged the file
+ * @returns load() throws DataFolderFault when somebody damaged the file
  */
 export function recordFile(file: string): RecordFile {
   let saving: Promise<void> = Promise.resolve()
@@ -59,14 +75,7 @@ export function recordFile(file: string): RecordFile {
     return done
   }
   return {
-    async load() {
-      try {
-        return JSON.parse(await readFile(file, 'utf8')) as MoveRecord
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-        throw error
-      }
-    },
+    load: () => readJson<MoveRecord>(file),
     save(record) {
       const text = `${JSON.stringify(record, undefined, 2)}\n`
       return next(() => writeDurably(file, text))
