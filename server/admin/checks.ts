@@ -31,7 +31,8 @@ export function checksOf(office: OfficeParts, options: { dataFolder: string; now
   ]
 }
 
-function databaseCheck({ db, isDatabaseOutside }: OfficeParts): Check {
+function databaseCheck(office: OfficeParts): Check {
+  const { db } = office
   return {
     id: 'database',
     group: 'database',
@@ -47,7 +48,7 @@ function databaseCheck({ db, isDatabaseOutside }: OfficeParts): Check {
         }
       }
       const ms = Math.round(performance.now() - startedAt)
-      const which = isDatabaseOutside ? `The database at ${db.place}` : 'The built-in database'
+      const which = office.isDatabaseOutside ? `The database at ${db.place}` : 'The built-in database'
       if (ms > 500) return { state: 'warn', sentence: `${which} answers slowly: it took ${ms} ms.` }
       return { state: 'ok', sentence: `${which} answers at once.` }
     },

@@ -13,12 +13,12 @@ export interface Replication {
 export type CopyReplication = 'asynchronous' | 'synchronous' | 'applied'
 
 const sentences: Record<Exclude<ReplicationKind, 'unknown'>, string> = {
-  none: 'No standby follows the main database: if its disk is lost, only backups are left.',
+  none: 'No copy follows the main database: if its disk is lost, only backups are left.',
   asynchronous:
-    'Replication is asynchronous: the main database does not wait for its standbys, so after a failover the last moments may be missing. What this server still has in memory is written again.',
-  synchronous: 'Every change is on a standby before it counts: a failover loses nothing.',
+    'The main database does not wait for its copies (asynchronous replication): after a take-over its last moments may be missing. Messages of the last minute are written again from memory; other changes of those moments are not.',
+  synchronous: 'Every change is on a copy before it counts: a take-over loses nothing.',
   applied:
-    'Every change can be read on a standby before it counts: a failover loses nothing, and standbys answer some of the questions.',
+    'Every change can be read on a copy before it counts: a take-over loses nothing, and copies answer some of the questions.',
 }
 
 /**
@@ -29,7 +29,7 @@ export function replicationOf(primary: ServerReport, user: string): Replication 
   if (primary.followers.length > 0 && !primary.maySeeReplication) {
     return {
       kind: 'unknown',
-      sentence: `The role ${user} may not see whether standbys are synchronous. As an administrator of PostgreSQL: GRANT pg_monitor TO "${user}";`,
+      sentence: `The role ${user} may not see whether the main database waits for its copies. As an administrator of PostgreSQL: GRANT pg_monitor TO "${user}";`,
     }
   }
   const kinds = primary.followers.filter(isStreaming).map(row => kindOf(primary, row))

@@ -87,11 +87,11 @@ function sentenceOf(
   const report = one.look?.report
   if (verdict === 'usable') return 'Leads to the main database as well.'
   if (verdict === 'rival') {
-    return `${one.place} is a second main database at the same time, so it is not used: stop it and make it a standby of the other one.`
+    return `${one.place} is a second main database at the same time, so it is not used: stop it and make it a copy of the other one.`
   }
   if (verdict !== 'copy' || !report) return reasonOf(one, verdict, known, leastTimeline).message
   if (!report.isFollowing && report.maySeeReplication) {
-    return `Standby, PostgreSQL ${report.version}; it follows nobody at the moment.`
+    return `Copy, PostgreSQL ${report.version}; it follows nobody at the moment.`
   }
-  return `Standby, PostgreSQL ${report.version}${replication ? `; ${copySentences[replication]}` : ''}.`
+  return `Copy, PostgreSQL ${report.version}${replication ? `; ${copySentences[replication]}` : ''}.`
 }

@@ -44,10 +44,11 @@ export function pgbouncerIni({ servers, user, database }: SnippetParts): string 
   return `; On both database servers, each in front of its own PostgreSQL. PgBouncer does not look for the main database;
 ; Lanthorn does, so its URL names both:
 ;   postgresql://${user}:PASSWORD@${hosts}/${database}
+; LISTEN hears nothing through PgBouncer in this mode; Lanthorn does not need it.
 ; userlist.txt beside this file has one line:  "${user}" "PASSWORD"
 [databases]
 ${database} = host=127.0.0.1 port=${servers[0].port}
-
+${servers[0].port === servers[1].port ? '' : `; on ${servers[1].name}: port=${servers[1].port}\n`}
 [pgbouncer]
 listen_addr = *
 listen_port = 6432

@@ -1,14 +1,16 @@
 /** Two PostgreSQL servers where the second copies the first and takes over by itself: Debian's and Ubuntu's packages. */
 import { hbaAddress, type SnippetParts, type SnippetServer } from './servers.ts'
 
-/** The PostgreSQL that the paths name. */
-const VERSION = '17'
+/** The PostgreSQL that the paths name: the one in Debian 12. */
+export const VERSION = '15'
 const CONFIGURATION = '/etc/repmgr.conf'
 
 /** Settings for both servers: what copying and taking over need. */
-export const postgresqlConf = ({ servers: [{ port }] }: SnippetParts): string => `# The same on both servers.
+export const postgresqlConf = ({
+  servers: [first, second],
+}: SnippetParts): string => `# The same on both servers${first.port === second.port ? '' : ', but for the port'}.
 listen_addresses = '*'
-port = ${port}
+port = ${first.port}${first.port === second.port ? '' : `  # on ${first.name}; on ${second.name}: port = ${second.port}`}
 password_encryption = 'scram-sha-256'
 max_connections = 200
 
@@ -27,6 +29,11 @@ tcp_keepalives_interval = 2
 tcp_keepalives_count = 3
 wal_sender_timeout = '10s'
 wal_receiver_timeout = '10s'
+
+# A change counts only when the copy has it too: then a take-over loses nothing. The price: while the copy is off, changes
+# wait for it, so with two servers somebody must set the first line to '' until it is back. With three that is not needed.
+# synchronous_standby_names = 'ANY 1 (*)'
+# synchronous_commit = 'remote_apply'
 
 # Do not set these: a server that does not wait for its disk loses data in a power cut.
 # fsync = off
@@ -80,6 +87,7 @@ service_reload_command='/usr/bin/pg_ctlcluster ${VERSION} main reload'
 /** What to do on which server, in order. */
 export function repmgrSteps({ servers: [first, second], user, database }: SnippetParts): string {
   return `# Commands as root, in this order. They need no systemd.
+# ${VERSION} is the PostgreSQL of Debian 12. With another version write its number instead, in all the files.
 
 # 1. On both servers: install, and put postgresql.conf, pg_hba.conf and repmgr.conf in their places.
 apt-get install postgresql-${VERSION} postgresql-${VERSION}-repmgr
@@ -108,13 +116,17 @@ su postgres -c "repmgrd -f ${CONFIGURATION} --daemonize"
 su postgres -c "repmgr -f ${CONFIGURATION} cluster show"
 
 # Later, when a server that was the main database comes back: it must become a copy before anything else.
-# On that server, with the other one in place of OTHER-HOST:
+# On the other one, which is the main database now:
+#   su postgres -c "psql -c CHECKPOINT"
+# On the one that came back, when that is ${first.name} (for ${second.name} name the host and port of ${first.name}):
 #   pg_ctlcluster ${VERSION} main stop
-#   su postgres -c "repmgr -f ${CONFIGURATION} node rejoin --force-rewind -d 'host=OTHER-HOST user=repmgr dbname=repmgr connect_timeout=2'"
+#   su postgres -c "repmgr -f ${CONFIGURATION} node rejoin --force-rewind -d 'host=${second.host} port=${second.port} user=repmgr dbname=repmgr connect_timeout=2'"
 #   su postgres -c "repmgrd -f ${CONFIGURATION} --daemonize"
 
 # Two servers that lose sight of each other both become the main database. Lanthorn then uses the newer one only.
-# A third small PC prevents it: install the same packages there, give it a repmgr.conf with node_id=3, and:
-#   su postgres -c "repmgr -f ${CONFIGURATION} witness register -h ${first.host} -p ${first.port}"
+# A third small PC as a witness prevents it. There, steps 1 to 3 with these differences: repmgr.conf with node_id=3, its own
+# name and host; in step 3 only the accounts and the database of repmgr; no “primary register” but
+#   su postgres -c "repmgr -f ${CONFIGURATION} witness register -h ${first.host} -p ${first.port} -U repmgr -d repmgr"
+# and repmgrd as in step 5. Its address needs the two lines for repmgr in pg_hba.conf of both servers, theirs in its own.
 `
 }

@@ -20,6 +20,8 @@ export interface SnippetParts {
 
 /** What may stand in a configuration file or a shell command without quotes. */
 const plainName = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/
+/** Words that mean somebody else in pg_hba.conf (manual 20.1) or in PgBouncer. */
+const reserved = /^(all|replication|sameuser|samerole|samegroup|pgbouncer|postgres|repmgr)$/i
 const plainHost = /^[A-Za-z0-9_.-]{1,253}$/
 
 /** Takes what it can from an address; anything that would need quoting somewhere gives way to a made-up name. */
@@ -29,7 +31,8 @@ export function snippetParts(address: DatabaseAddress | undefined): SnippetParts
     const { host, port } = address?.hosts[index] ?? { host: name, port: 5432 }
     return { name, host: plainHost.test(host) || net.isIPv6(host) ? host : name, port }
   }
-  const plain = (text: string | undefined): string => (text !== undefined && plainName.test(text) ? text : 'lanthorn')
+  const plain = (text: string | undefined): string =>
+    text !== undefined && plainName.test(text) && !reserved.test(text) ? text : 'lanthorn'
   return { servers: [server(0), server(1)], user: plain(address?.user), database: plain(address?.database) }
 }
 

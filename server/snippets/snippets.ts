@@ -2,7 +2,7 @@
 import type { DatabaseAddress } from '../db/address.ts'
 import { composeYml } from './compose.ts'
 import { haproxyCfg, pgbouncerIni } from './proxies.ts'
-import { pgHba, postgresqlConf, repmgrConf, repmgrSteps } from './repmgr.ts'
+import { pgHba, postgresqlConf, repmgrConf, repmgrSteps, VERSION } from './repmgr.ts'
 import { snippetParts } from './servers.ts'
 
 /** One piece of configuration. */
@@ -34,14 +34,14 @@ export function snippetsFor(address: DatabaseAddress | undefined): Snippet[] {
     {
       id: 'postgresql-conf',
       title: 'Settings of PostgreSQL',
-      sentence: 'On both servers, as a file in /etc/postgresql/17/main/conf.d.',
+      sentence: `On both servers, as a file in /etc/postgresql/${VERSION}/main/conf.d.`,
       file: 'lanthorn.conf',
       text: postgresqlConf(parts),
     },
     {
       id: 'pg-hba',
       title: 'Who may come in',
-      sentence: 'On both servers, at the beginning of /etc/postgresql/17/main/pg_hba.conf.',
+      sentence: `On both servers, at the beginning of /etc/postgresql/${VERSION}/main/pg_hba.conf.`,
       file: 'pg_hba.conf',
       text: pgHba(parts),
     },
