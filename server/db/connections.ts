@@ -48,6 +48,14 @@ export class Connections {
     this.#pool.on('error', error => options.onLost(error))
   }
 
+  /** Opens the first connection already, while whoever will use it has something else to finish. */
+  warm(): void {
+    this.#pool.connect().then(
+      client => client.release(),
+      () => undefined, // the first call tells
+    )
+  }
+
   /**
    * Borrows a connection for `work`; a broken one is thrown away, never given back.
    * @param deadline performance.now() after which nothing of it may run

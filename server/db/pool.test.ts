@@ -4,7 +4,7 @@ import { freshDatabase, openDatabase, quietLog, temporaryFolder, testServer } fr
 import { type Door, openDoor } from '../../test/support/door.ts'
 import { addressOf } from './address.ts'
 import { MEMORY_FILE, openMemory } from './memory.ts'
-import { Database, DatabaseAway, DatabaseFault, type DatabaseOptions } from './pool.ts'
+import { Database, DatabaseAway, DatabaseFault, type DatabaseOptions, type Queryable } from './pool.ts'
 
 /** A database behind a door, with time limits short enough for a test. */
 async function behindDoor(options: Partial<DatabaseOptions> = {}) {
@@ -153,6 +153,46 @@ describe('transactions', () => {
     )
     expect(await failureOf(hanging)).toMatchObject({ reason: 'timeout' })
     expect(await database.query('SELECT value FROM number')).toEqual([])
+  })
+})
+
+describe('a connection that breaks', () => {
+  const breakOff = 'SELECT pg_terminate_backend(pg_backend_pid())'
+
+  test('under a statement is told, and not when the statement may be repeated', async () => {
+    await using database = await openDatabase()
+    await database.exec('CREATE SEQUENCE runs')
+    const once = `SELECT CASE nextval('runs') WHEN 1 THEN pg_terminate_backend(pg_backend_pid()) ELSE false END AS broken`
+    expect(await failureOf(database.query(once))).toMatchObject({ reason: 'lost', mayHaveRun: true })
+    await database.exec('ALTER SEQUENCE runs RESTART')
+    expect(await database.one(once, [], { repeat: true })).toEqual({ broken: false })
+    expect(database.state).toBe('up')
+  })
+
+  test('before the commit of a transaction means that nothing was written: it is run again', async () => {
+    await using database = await openDatabase()
+    await database.exec('CREATE TABLE number (value int)')
+    let runs = 0
+    const insert = async (transaction: Queryable) => {
+      runs++
+      await transaction.exec('INSERT INTO number VALUES ($1)', [runs])
+      if (runs === 1) await transaction.query(breakOff)
+    }
+    await database.transaction(insert)
+    expect(await database.query('SELECT value FROM number')).toEqual([{ value: 2 }])
+  })
+
+  test('again and again is not tried for ever', async () => {
+    await using database = await openDatabase()
+    let runs = 0
+    const failure = failureOf(
+      database.transaction(async transaction => {
+        runs++
+        await transaction.query(breakOff)
+      }),
+    )
+    expect(await failure).toMatchObject({ reason: 'lost', mayHaveRun: false })
+    expect(runs).toBeLessThan(20)
   })
 })
 

@@ -301,10 +301,18 @@ export class Steering {
   }
 
   async #use(host: Host, report: ServerReport): Promise<void> {
-    if (this.isWatched) await this.#knowledge.remember(host.place, report)
-    if (this.#isClosed) return
+    const lead = this.#connect(host, report)
+    if (this.isWatched) {
+      lead.connections.warm()
+      // On disk before the first statement goes there: after a restart nothing older may be taken for it.
+      await this.#knowledge.remember(host.place, report)
+    }
+    if (this.#isClosed) {
+      lead.connections.cut()
+      return
+    }
     const left = this.#left
-    this.#lead = this.#connect(host, report)
+    this.#lead = lead
     this.#notices.terms(host)
     this.#heartbeat.use(host)
     this.#left = undefined
