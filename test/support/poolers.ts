@@ -63,6 +63,8 @@ export async function startHaproxy(servers: readonly PostgresServer[]): Promise<
   const configuration = `
 defaults
   mode tcp
+  # Who is led to a server that has just died hears of it at once, and comes again.
+  retries 0
   timeout connect 1s
   timeout client 1h
   timeout server 1h

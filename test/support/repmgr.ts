@@ -6,6 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync, readdirSync } from 'node:fs'
 import { chown, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { databaseUser } from '../../server/db/os-user.ts'
 import { signalAll } from '../faults/processes.ts'
 import { urlOf } from './postgres-pair.ts'
@@ -21,7 +22,9 @@ import {
   serverFolder,
 } from './postgres-server.ts'
 
-const failoverMs = 40_000
+/** How often a daemon looks at its server and the other one. */
+const looksMs = 1_000
+const failoverMs = 25_000
 const rejoinMs = 60_000
 
 /** Folder of a PostgreSQL (14 to 18) that has repmgr: named in LANTHORN_POSTGRES, or Debian's; undefined when there is none. */
@@ -98,25 +101,26 @@ export class RepmgrPair implements AsyncDisposable {
 
   /**
    * Resolves when `server`, a standby until now, was promoted by its daemon: with the moment, on the clock of performance.now(). Looked at
-   * every 20 ms over one connection, opened now.
+   * every 20 ms over one connection, opened now. A daemon that hangs (see `betweenLooks`) is helped by hand, as an administrator would.
    */
-  async promoted(server: PostgresServer): Promise<number> {
+  async promoted(server: PostgresServer): Promise<{ at: number; isByHand: boolean }> {
     const client = await server.connect()
+    const isPrimary = async (): Promise<boolean> => {
+      const text = "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS is"
+      return (await client.query(text)).rows[0].is
+    }
+    const what = `${server.name} to be promoted`
     try {
-      await eventually(
-        `${server.name} to be promoted`,
-        async () => {
-          const { rows } = await client.query(
-            "SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS is",
-          )
-          return rows[0].is
-        },
-        failoverMs,
-      )
-      return performance.now()
+      await eventually(what, isPrimary, failoverMs)
+      return { at: performance.now(), isByHand: false }
     } catch (error) {
-      const said = (await this.daemonLog(server)).slice(-4_000)
-      throw new Error(`${server.name} was not promoted, its daemon says:\n${said}`, { cause: error })
+      const said = (await this.daemonLog(server)).slice(-2_000)
+      process.stdout.write(`${error}; its daemon says:\n${said}\nIt is promoted by hand.\n`)
+      const promotion = this.#repmgr(server, ['standby', 'promote'])
+      await Promise.race([promotion, eventually(what, isPrimary)])
+      const at = performance.now()
+      await promotion
+      return { at, isByHand: true }
     } finally {
       await client.end()
     }
@@ -150,6 +154,15 @@ export class RepmgrPair implements AsyncDisposable {
     })
   }
 
+  /**
+   * Resolves when the daemon of `standby` has just looked and is not about to: repmgrd has no time limit for its statements, and one that
+   * asks a primary in the moment in which that freezes waits for the answer for ever.
+   */
+  async betweenLooks(standby: PostgresServer): Promise<void> {
+    await this.watched(standby)
+    await delay(looksMs / 2)
+  }
+
   async daemonLog(server: PostgresServer): Promise<string> {
     return await readFile(daemonLogOf(server), 'utf8')
   }
@@ -179,7 +192,7 @@ export class RepmgrPair implements AsyncDisposable {
       failover: 'automatic',
       promote_command: `${program} standby promote -f ${file}`,
       follow_command: `${program} standby follow -f ${file} --upstream-node-id=%n`,
-      monitor_interval_secs: '1',
+      monitor_interval_secs: String(looksMs / 1_000),
       reconnect_attempts: '3',
       reconnect_interval: '1',
       log_status_interval: '1',
