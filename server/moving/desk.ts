@@ -31,6 +31,7 @@ const LEFT_BYTES_MAX = 256_000_000
 const LOOK_EVERY_MS = 60_000
 /** How long a stop waits for a switch that is under way. */
 const SWITCH_ENDS_MS = 8_000
+const TIDYING_MS = 15_000
 
 export interface MoveDeskOptions {
   readonly folder: DataFolder
@@ -166,9 +167,7 @@ export class MoveDesk implements DatabaseDesk {
     clearInterval(this.#timer)
     const running = this.#running
     if (running) {
-      if (running.move.record.state === 'switching') {
-        await Promise.race([running.over, delay(SWITCH_ENDS_MS, undefined, { ref: false })])
-      }
+      if (running.move.record.state === 'switching') await this.#ended(SWITCH_ENDS_MS)
       running.abort.abort()
       await running.over
     }
@@ -177,6 +176,8 @@ export class MoveDesk implements DatabaseDesk {
 
   /** One thing at a time. @throws Refusal */
   async #alone<T>(work: () => Promise<T>): Promise<T> {
+    // A move that is over for all to see may still be tidying up behind itself.
+    if (this.#record && isOver(this.#record)) await this.#ended(TIDYING_MS)
     const busy = this.busyWith() ?? this.#options.busyWith()
     if (busy !== undefined) throw refusal('refused', busy)
     this.#isBusy = true
@@ -187,6 +188,11 @@ export class MoveDesk implements DatabaseDesk {
     } finally {
       this.#isBusy = false
     }
+  }
+
+  /** Resolves when nothing runs, or after this time. */
+  async #ended(limitMs: number): Promise<void> {
+    await Promise.race([this.#running?.over, delay(limitMs, undefined, { ref: false })])
   }
 
   /** Where a URL leads, once every server behind it was looked at. @throws Refusal */
@@ -338,6 +344,8 @@ function newRecord(from: Where, to: Where): MoveRecord {
     tables: [],
   }
 }
+
+const isOver = ({ state }: MoveRecord): boolean => state === 'switched' || state === 'stopped'
 
 const newId = (): string => randomBytes(6).toString('hex')
 
