@@ -3,7 +3,13 @@ import type { Logger } from 'pino'
 import { addressOf, type Connection, type DatabaseAddress } from './address.ts'
 import type { ClusterMemory } from './memory.ts'
 import type { CallOptions } from './session.ts'
-import type { Target } from './steering.ts'
+
+/** Where the database is, and whether its servers are watched: an outside one is, the embedded one has a supervisor. */
+export interface Target {
+  readonly locate: () => DatabaseAddress
+  readonly isWatched: boolean
+  readonly memory?: ClusterMemory
+}
 
 interface Limits {
   log: Logger

@@ -382,7 +382,7 @@ describe('a switch to another database', () => {
   })
 
   test('from one that is away brings the state back', async () => {
-    await using parts = await behindDoor()
+    await using parts = await behindDoor({ connectTimeoutMs: 5_000 })
     const { database, door } = parts
     await database.query('SELECT 1')
     const gone = turnsTo(database, 'away')

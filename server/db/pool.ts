@@ -19,7 +19,8 @@ import {
   type SessionLimits,
   within,
 } from './session.ts'
-import { type DatabaseState, Steering } from './steering.ts'
+import type { DatabaseState } from './standing.ts'
+import { Steering } from './steering.ts'
 import { transact } from './transaction.ts'
 import type { HostView } from './views.ts'
 
@@ -29,7 +30,7 @@ export type { Move } from './moves.ts'
 export type { DatabaseOptions, TransactionOptions } from './options.ts'
 export type { Replication } from './replication.ts'
 export type { CallOptions, DirectSession, Queryable, Row } from './session.ts'
-export type { DatabaseState } from './steering.ts'
+export type { DatabaseState } from './standing.ts'
 export type { HostView } from './views.ts'
 
 /** SQLSTATEs after which PostgreSQL itself asks for the transaction to be run again: serialization_failure, deadlock_detected. */
@@ -84,7 +85,7 @@ export class Database implements Queryable, AsyncDisposable {
 
   /** 'up' until no server could be found, 'away' until one was found again. */
   get state(): DatabaseState {
-    return this.#steering.state
+    return this.#steering.standing.state
   }
 
   /** Where the database is, for screens: no user, no password. The server in use; all of them while none is. */
@@ -119,7 +120,7 @@ export class Database implements Queryable, AsyncDisposable {
 
   /** Calls `listener` at each change of `state` with a sentence for people. Gives the function that ends it. */
   onState(listener: (state: DatabaseState, sentence: string) => void): () => void {
-    return this.#steering.onState(listener)
+    return this.#steering.standing.on(listener)
   }
 
   /** Calls `listener` at each change of the server in use, before those who wait go on. Gives the function that ends it. */
@@ -313,7 +314,8 @@ export class Database implements Queryable, AsyncDisposable {
     for (;;) {
       if (this.#steering.isBlind)
         await within(this.#steering.lookAround(), deadline - performance.now(), () => away('timeout', this.place))
-      const { connections, fault } = this.#steering
+      const { connections } = this.#steering
+      const { fault } = this.#steering.standing
       const isHeld = isGated && this.#gate.isShut
       if (fault) this.#refuseWhenClosing()
       if (connections && !isHeld) return connections

@@ -8,22 +8,15 @@ import { away, type DatabaseAway } from './errors.ts'
 import { Heartbeat } from './heartbeat.ts'
 import type { Host } from './hosts.ts'
 import { type Lead, type LeadLimits, leadOn, StandbyReads } from './lead.ts'
-import { type ClusterMemory, Knowledge } from './memory.ts'
+import { Knowledge } from './memory.ts'
 import { Moves } from './moves.ts'
 import { Notices } from './notices.ts'
+import type { Target } from './options.ts'
 import type { ServerReport } from './probe.ts'
 import { type Replication, replicationOf } from './replication.ts'
+import { Standing } from './standing.ts'
 import { type HostView, viewsOf } from './views.ts'
 import { Waiting } from './waiting.ts'
-
-export type DatabaseState = 'up' | 'away'
-
-/** Where the database is, and whether its servers are watched: an outside one is, the embedded one has a supervisor. */
-export interface Target {
-  readonly locate: () => DatabaseAddress
-  readonly isWatched: boolean
-  readonly memory?: ClusterMemory
-}
 
 export interface SteeringOptions extends LeadLimits {
   log: Logger
@@ -43,15 +36,13 @@ export class Steering {
   readonly #log: Logger
   /** Calls that wait until a server is used, or none is any more. */
   readonly waiting = new Waiting()
-  readonly #listeners = new Set<(state: DatabaseState, sentence: string) => void>()
   readonly moves = new Moves()
+  readonly standing: Standing
   #target: Target
   #heartbeat: Heartbeat
   #knowledge: Knowledge
   #lead: Lead | undefined
   readonly #standby: StandbyReads
-  #state: DatabaseState = 'up'
-  #fault: DatabaseAway | undefined
   /** When the last server in use gave its last sign, and which it was. */
   #left: { place: string; at: number; timeline: number | undefined } | undefined
   readonly #notices: Notices
@@ -65,19 +56,11 @@ export class Steering {
     this.#options = options
     this.#log = options.log
     this.#notices = new Notices(options.log)
+    this.standing = new Standing(options.log)
     this.#target = target
     this.#knowledge = new Knowledge(target.memory, options.log)
     this.#standby = new StandbyReads(options)
     this.#heartbeat = this.#makeHeartbeat(target, this.#knowledge)
-  }
-
-  get state(): DatabaseState {
-    return this.#state
-  }
-
-  /** Why there is no server to use. */
-  get fault(): DatabaseAway | undefined {
-    return this.#state === 'away' ? this.#fault : undefined
   }
 
   get isWatched(): boolean {
@@ -127,11 +110,6 @@ export class Steering {
     return this.#left ? performance.now() - this.#left.at : undefined
   }
 
-  onState(listener: (state: DatabaseState, sentence: string) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
-  }
-
   /** Begins to look for a server, if nobody has yet. */
   start(): void {
     if (this.#isStarted || this.#isClosed) return
@@ -157,7 +135,7 @@ export class Steering {
     this.#isStarted = true
     await this.#settle(true)
     if (this.#isClosed) return away('closed', this.place)
-    return this.#lead ? undefined : (this.#fault ?? away('timeout', this.place))
+    return this.#lead ? undefined : (this.standing.fault ?? away('timeout', this.place))
   }
 
   /** Something went wrong on the server in use: finds out whether it was that alone. Resolves when it is known. */
@@ -222,7 +200,7 @@ export class Steering {
 
   async close(limitMs: number): Promise<void> {
     this.#isClosed = true
-    this.#listeners.clear()
+    this.standing.clear()
     this.moves.clear()
     this.waiting.wake()
     this.#standby.drop()
@@ -280,10 +258,10 @@ export class Steering {
     if (kind === 'use' && host && report) {
       const isSame = this.#lead?.host === host && this.#lead.report.timeline === report.timeline
       if (!isSame) await this.#move(host, report, choice)
-    } else if (this.#lead || this.#state === 'up') {
-      await this.#leave(choice)
-    } else {
-      this.#fault = choice.fault ?? this.#fault
+    } else if (this.#lead || this.standing.state === 'up') {
+      this.#leave(choice)
+    } else if (choice.fault) {
+      this.standing.isAway(choice.fault)
     }
     const { host: primary } = this
     if (primary && this.isWatched) this.#standby.follow(primary, this.#heartbeat.hosts)
@@ -323,20 +301,20 @@ export class Steering {
       const move = this.moves.add({ from: left.place, to: host.place, tookMs, repeated, isNewTimeline })
       this.#log.warn({ from: move.from, to: move.to, tookMs, repeated, timeline: report.timeline }, move.sentence)
     }
-    this.#turn('up', `The database at ${host.place} can be used again.`)
+    this.standing.isUp(host.place)
     this.waiting.wake()
   }
 
   /** Leaves the server in use, or tells for the first time that there is none. */
-  async #leave(choice: Choice): Promise<void> {
+  #leave(choice: Choice): void {
     const lead = this.#lead
     // Nobody was used yet, and somebody may be in a moment: until then nobody is told otherwise.
     if (!lead && choice.kind === 'wait') return
     const verdict = this.#verdictOfLead(choice)
     const reason = verdict === 'copy' || verdict === 'readonly' ? 'readonly' : 'lost'
-    this.#fault = choice.fault ?? lead?.host.last?.fault ?? away(reason, this.place)
+    const fault = choice.fault ?? lead?.host.last?.fault ?? away(reason, this.place)
     this.#dropLead(verdict)
-    this.#turn('away', this.#fault.message)
+    this.standing.isAway(fault)
     this.waiting.wake()
     this.#heartbeat.hurry()
   }
@@ -370,14 +348,6 @@ export class Steering {
     this.#standby.drop()
     lead?.connections.cut()
     this.#left = undefined
-  }
-
-  #turn(state: DatabaseState, sentence: string): void {
-    if (state === this.#state) return
-    this.#state = state
-    if (state === 'away') this.#log.warn({ reason: this.#fault?.reason }, sentence)
-    else this.#log.info(sentence)
-    for (const listener of this.#listeners) listener(state, sentence)
   }
 
   #connect(host: Host, report: ServerReport): Lead {
