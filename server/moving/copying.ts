@@ -49,7 +49,13 @@ export async function copyTables(parts: CopyingParts): Promise<void> {
   await beginWork(source, 'snapshot')
   for (const table of tables) {
     const record = records.find(one => one.table === table.name)
-    if (record && record.state !== 'done') await copyTable(parts, table, record)
+    if (!record || record.state === 'done') continue
+    try {
+      await copyTable(parts, table, record)
+    } catch (error) {
+      record.state = 'waiting'
+      throw error
+    }
   }
   await commitWork(source)
 }
@@ -92,7 +98,6 @@ async function copyRange(parts: CopyingParts, table: Table, record: TableRecord,
     await commitWork(target)
   } catch (error) {
     record.done = before
-    record.state = 'waiting'
     throw error
   }
 }
