@@ -173,7 +173,7 @@ function twoPrimaries(hosts: readonly Seen[], usable: readonly number[]): Databa
   const places = usable.map(index => hosts[index]?.place).join(' and ')
   return new DatabaseAway(
     'two-primaries',
-    `${places} are main databases at the same time and none of them was used here before, so none is used now: stop the one that is wrong and make it a standby of the other.`,
+    `${places} are main databases at the same time and none of them was used here before, so none is used now: stop the one that is wrong and make it a copy of the other.`,
   )
 }
 
@@ -213,11 +213,11 @@ export function reasonOf(
   if (verdict === 'outdated') {
     return new DatabaseAway(
       'outdated',
-      `${place} is a main database of the past (timeline ${report?.timeline}; timeline ${leastTimeline} is known of), so it is not used: what was written since is not on it. Stop it and make it a standby of the new one. ${whatToDo}`,
+      `${place} is a main database of the past (timeline ${report?.timeline}; timeline ${leastTimeline} is known of), so it is not used: what was written since is not on it. Stop it and make it a copy of the new one. ${whatToDo}`,
     )
   }
   if (verdict === 'copy' || verdict === 'readonly') {
-    const what = verdict === 'copy' ? 'it is a standby' : 'default_transaction_read_only is on'
+    const what = verdict === 'copy' ? 'it is a copy' : 'default_transaction_read_only is on'
     return new DatabaseAway('readonly', `The database at ${place} only lets us read at the moment (${what}).`)
   }
   return new DatabaseAway('timeout', `The database at ${place} did not answer in time.`)

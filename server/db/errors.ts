@@ -96,7 +96,7 @@ const sentences: Record<AwayReason, string> = {
   starting: 'is starting or stopping.',
   denied: 'does not let us in: check the user name, the password and the name of the database.',
   untrusted: 'cannot be trusted: it has no TLS, or its certificate is not one that sslmode lets us accept.',
-  readonly: 'only lets us read at the moment (it is a standby).',
+  readonly: 'only lets us read at the moment (it is a copy).',
   'unknown-host': 'has a host name that cannot be found: check the spelling and the DNS.',
   outdated: 'is a main database of the past: another server was promoted since.',
   'other-cluster': 'carries another database than the one that is used here.',

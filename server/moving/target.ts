@@ -73,7 +73,7 @@ export async function findFault(
   if (row.encoding !== 'UTF8') {
     return `${capital(where)} keeps text as ${row.encoding}, which has no room for every language: make one with ENCODING 'UTF8' (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0).`
   }
-  if (row.standby) return `${capital(where)} only lets us read: it is a standby. Name its main server.`
+  if (row.standby) return `${capital(where)} only lets us read: it is a copy. Name the main database.`
   if (row.schema === null) {
     return `${capital(where)} has no schema in which our account finds its tables: check search_path.`
   }
