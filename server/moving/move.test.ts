@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { openDoor } from '../../test/support/door.ts'
 import { MoveBench } from '../../test/support/moving.ts'
 import { hasOutside } from '../../test/support/outside.ts'
 import { DatabaseAway } from '../db/pool.ts'
@@ -148,6 +149,27 @@ test.each<MoveStep>([
   await bench.move()
   expect(await bench.ask('new', `SELECT changed_by FROM setting WHERE key = 'still'`)).toEqual([{ changed_by: 'me' }])
   expect(await bench.db.one(`SELECT changed_by FROM setting WHERE key = 'still'`)).toEqual({ changed_by: 'me' })
+})
+
+test('a target that breaks off and comes back is gone on with by itself, behind what it has', {
+  timeout: 60_000,
+}, async () => {
+  await using bench = await MoveBench.open(18, 18, 65_000)
+  const { host, port } = bench.to
+  const door = await openDoor(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host, port })
+  bench.via = { ...bench.to, host: '127.0.0.1', port: door.port }
+  let ranges = 0
+  bench.onStep = async name => {
+    if (name !== 'range' || !bench.record.tables.some(one => one.table === 'archive' && one.done >= 20_000)) return
+    if (ranges++ > 0) return
+    await door.shut()
+    await door.open()
+  }
+  await bench.move()
+  expect(await bench.ask('new', 'SELECT count(*)::int AS count FROM archive')).toEqual([{ count: 65_000 }])
+  // The rest of the archive: three ranges; the first was not copied again.
+  expect(ranges).toBeLessThanOrEqual(4 + bench.record.tables.length)
+  await door.close()
 })
 
 test('a copy that is not the same is copied once more, and nothing is switched while it is not', async () => {

@@ -33,6 +33,8 @@ export class MoveBench implements AsyncDisposable {
   readonly from: Connection
   readonly to: Connection
   readonly record: MoveRecord
+  /** Another way to the target, as through a door that can be shut. */
+  via: Connection | undefined
   /** What the next start would use. */
   pointsTo: 'old' | 'new' = 'old'
   /** Called at each point of a move. */
@@ -76,7 +78,7 @@ export class MoveBench implements AsyncDisposable {
 
   /** Moves, or goes on with the move after it stopped. */
   async move(signal = new AbortController().signal): Promise<void> {
-    const target = otherSide(addressOf(this.to), quietLog)
+    const target = otherSide(addressOf(this.via ?? this.to), quietLog)
     try {
       await new Move(
         this.record,
