@@ -1,8 +1,8 @@
 import path from 'node:path'
 import type { Logger } from 'pino'
 import { addressOf } from './db/address.ts'
-import { type Embedded, startEmbedded } from './db/embedded.ts'
-import { type ClusterMemory, MEMORY_FILE, openMemory } from './db/memory.ts'
+import { type Embedded, startEmbedded } from './db/embedded/embedded.ts'
+import { type ClusterMemory, MEMORY_FILE, openMemory } from './db/hosts/memory.ts'
 import { Database } from './db/pool.ts'
 import { parseDatabaseUrl } from './db/url.ts'
 

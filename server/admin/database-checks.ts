@@ -1,5 +1,5 @@
 /** Health checks of where the data is: the servers, whether the main database waits for its copies, moves and what they left behind. */
-import { synchronousAdvice } from '../db/findings-replication.ts'
+import { synchronousAdvice } from '../db/inspect/findings-replication.ts'
 import type { Check, CheckResult, OfficeParts } from './parts.ts'
 import { counted, readableBytes } from './words.ts'
 

@@ -1,6 +1,7 @@
 /** What the Database page and the command line show of the database in use. */
+
+import type { HostView } from '../db/hosts/views.ts'
 import type { Database } from '../db/pool.ts'
-import type { HostView } from '../db/views.ts'
 import type { DatabaseHost, DatabaseStatus } from './contract/database.ts'
 import type { OfficeParts } from './parts.ts'
 

@@ -1,11 +1,11 @@
 /** An empty outside database that a backup is restored into. */
 import type { Logger } from 'pino'
 import { type Connection, placeOf } from '../db/address.ts'
-import { tryDatabase } from '../db/inspect.ts'
+import { listTables } from '../db/copy/tables.ts'
+import { ask, endWork, openWork } from '../db/copy/work.ts'
+import { tryDatabase } from '../db/inspect/inspect.ts'
 import { Database } from '../db/pool.ts'
-import { listTables } from '../db/tables.ts'
 import { parseDatabaseUrl } from '../db/url.ts'
-import { ask, endWork, openWork } from '../db/work.ts'
 import { BackupFault } from './fault.ts'
 
 /**

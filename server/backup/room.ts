@@ -2,7 +2,7 @@
 import { statfs } from 'node:fs/promises'
 import { readableBytes } from '../admin/words.ts'
 import type { Connection } from '../db/address.ts'
-import { ask, endWork, openWork } from '../db/work.ts'
+import { ask, endWork, openWork } from '../db/copy/work.ts'
 import { BackupFault } from './fault.ts'
 
 /** Never fill a disk to the last byte. */

@@ -4,8 +4,8 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Logger } from 'pino'
 import type { Connection } from '../db/address.ts'
-import { type Embedded, startEmbedded } from '../db/embedded.ts'
-import { embeddedDatabases } from '../db/embedded-databases.ts'
+import { embeddedDatabases } from '../db/embedded/databases.ts'
+import { type Embedded, startEmbedded } from '../db/embedded/embedded.ts'
 
 /** An empty database that is gone after `drop`. */
 export interface Scratch {

@@ -1,9 +1,9 @@
 /** The pooled connections to one server: borrowed for a call, verified when new, cut or drained all together. */
 import pg from 'pg'
 import { away, classify, type DatabaseAway } from './errors.ts'
-import type { Host } from './hosts.ts'
+import type { Host } from './hosts/hosts.ts'
+import { askIdentity, type Identity } from './hosts/probe.ts'
 import { clientClassOf, clientConfig, farewell, openClient } from './open.ts'
-import { askIdentity, type Identity } from './probe.ts'
 import { cut, Session, type SessionLimits, within } from './session.ts'
 
 export interface ConnectionsOptions {

@@ -8,7 +8,7 @@ import { openDoor } from '../../test/support/door.ts'
 import { type PostgresPair, startPair, urlOf } from '../../test/support/postgres-pair.ts'
 import { eventually } from '../../test/support/postgres-server.ts'
 import type { DatabaseAddress } from './address.ts'
-import { MEMORY_FILE, openMemory } from './memory.ts'
+import { MEMORY_FILE, openMemory } from './hosts/memory.ts'
 import { Database, type DatabaseAway, type DatabaseOptions, type DirectSession, type Move } from './pool.ts'
 import { parseDatabaseUrl } from './url.ts'
 

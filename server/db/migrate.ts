@@ -1,8 +1,8 @@
 /** Brings the tables of a database to what this program expects: numbered steps per feature, each run once per database. */
 import { createHash } from 'node:crypto'
+import { NOTES_TABLE } from './copy/tables.ts'
 import { DatabaseFault } from './errors.ts'
 import type { Database, DirectSession } from './pool.ts'
-import { NOTES_TABLE } from './tables.ts'
 
 /** One numbered step of a feature's tables. Numbers begin at 1 and have no gaps; `sql` may hold several statements. */
 export interface MigrationStep {

@@ -1,7 +1,7 @@
 /** How a Database is made: where it is, and every limit it has. */
 import type { Logger } from 'pino'
 import { addressOf, type Connection, type DatabaseAddress } from './address.ts'
-import type { ClusterMemory } from './memory.ts'
+import type { ClusterMemory } from './hosts/memory.ts'
 import type { CallOptions } from './session.ts'
 
 /** Where the database is, and whether its servers are watched: an outside one is, the embedded one has a supervisor. */

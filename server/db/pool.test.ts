@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { freshDatabase, openDatabase, quietLog, temporaryFolder, testServer } from '../../test/support/database.ts'
 import { type Door, openDoor } from '../../test/support/door.ts'
 import { addressOf } from './address.ts'
-import { MEMORY_FILE, openMemory } from './memory.ts'
+import { MEMORY_FILE, openMemory } from './hosts/memory.ts'
 import { Database, DatabaseAway, DatabaseFault, type DatabaseOptions, type Queryable } from './pool.ts'
 
 /** A database behind a door, with time limits short enough for a test. */

@@ -6,10 +6,12 @@ import type { Connections } from './connections.ts'
 import { away, DatabaseAway, DatabaseFault } from './errors.ts'
 import { FENCE_MS } from './fence.ts'
 import { Gate } from './gate.ts'
-import type { ClusterMemory } from './memory.ts'
-import type { Move } from './moves.ts'
+import type { ClusterMemory } from './hosts/memory.ts'
+import type { Move } from './hosts/moves.ts'
+import type { Replication } from './hosts/replication.ts'
+import { Steering } from './hosts/steering.ts'
+import type { HostView } from './hosts/views.ts'
 import { type DatabaseOptions, firstTarget, type TransactionOptions, targetOf } from './options.ts'
-import type { Replication } from './replication.ts'
 import {
   type CallOptions,
   type DirectSession,
@@ -20,18 +22,16 @@ import {
   within,
 } from './session.ts'
 import type { DatabaseState } from './standing.ts'
-import { Steering } from './steering.ts'
 import { transact } from './transaction.ts'
-import type { HostView } from './views.ts'
 
 export { DatabaseAway, DatabaseFault } from './errors.ts'
-export type { ClusterMemory } from './memory.ts'
-export type { Move } from './moves.ts'
+export type { ClusterMemory } from './hosts/memory.ts'
+export type { Move } from './hosts/moves.ts'
+export type { Replication } from './hosts/replication.ts'
+export type { HostView } from './hosts/views.ts'
 export type { DatabaseOptions, TransactionOptions } from './options.ts'
-export type { Replication } from './replication.ts'
 export type { CallOptions, DirectSession, Queryable, Row } from './session.ts'
 export type { DatabaseState } from './standing.ts'
-export type { HostView } from './views.ts'
 
 /** SQLSTATEs after which PostgreSQL itself asks for the transaction to be run again: serialization_failure, deadlock_detected. */
 const rerunStates = new Set(['40001', '40P01'])

@@ -4,7 +4,7 @@
  */
 
 import type { DatabaseAddress } from './address.ts'
-import type { Spellings } from './inspection.ts'
+import type { Spellings } from './inspect/inspection.ts'
 import { atCharacter, DatabaseUrlFault, example } from './url/fault.ts'
 import { printJdbc, readJdbc } from './url/jdbc.ts'
 import { printKeywords, readKeywords } from './url/keywords.ts'

@@ -1,10 +1,10 @@
 /** What was written to the old database since its tables were copied, carried over row by row; and the proof that both hold the same. */
 import type pg from 'pg'
-import { type Change, forgetChanges, readChanges } from '../db/capture.ts'
-import { copyIn, copyOutKeys, deleteKeys, fingerprint, fingerprintKeys } from '../db/copy.ts'
+import { type Change, forgetChanges, readChanges } from '../db/copy/capture.ts'
+import { copyIn, copyOutKeys, deleteKeys, fingerprint, fingerprintKeys } from '../db/copy/copy.ts'
+import type { Table } from '../db/copy/tables.ts'
+import { beginWork, commitWork } from '../db/copy/work.ts'
 import { DatabaseFault } from '../db/errors.ts'
-import type { Table } from '../db/tables.ts'
-import { beginWork, commitWork } from '../db/work.ts'
 import { differing, pour } from './copying.ts'
 
 /** Changes that are carried over in one go, and, when these alone would break a rule of a table, at most. */

@@ -6,10 +6,10 @@
 import { type Readable, Transform, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type pg from 'pg'
-import { copyIn, copyOut, emptyTable, endOfRange, fingerprint, type Range } from '../db/copy.ts'
+import { copyIn, copyOut, emptyTable, endOfRange, fingerprint, type Range } from '../db/copy/copy.ts'
+import type { Table } from '../db/copy/tables.ts'
+import { beginWork, commitWork } from '../db/copy/work.ts'
 import { DatabaseAway } from '../db/pool.ts'
-import type { Table } from '../db/tables.ts'
-import { beginWork, commitWork } from '../db/work.ts'
 import type { TableRecord } from './record.ts'
 
 /** Rows that go over, and are compared and noted, as one. */

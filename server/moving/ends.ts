@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { addressOf, placeOf } from '../db/address.ts'
-import { embeddedDatabases } from '../db/embedded-databases.ts'
+import { embeddedDatabases } from '../db/embedded/databases.ts'
 import { hideSecret, parseDatabaseUrl } from '../db/url.ts'
 import type { DataFolder } from '../node.ts'
 import type { Store } from '../store.ts'

@@ -1,7 +1,7 @@
 /** What a start makes of a move that was under way when the process or the PC ended. See switching.ts for why this is right. */
-import { readNote, removeNote, unseal } from '../db/capture.ts'
-import { listTables } from '../db/tables.ts'
-import { endWork } from '../db/work.ts'
+import { readNote, removeNote, unseal } from '../db/copy/capture.ts'
+import { listTables } from '../db/copy/tables.ts'
+import { endWork } from '../db/copy/work.ts'
 import type { DataFolder } from '../node.ts'
 import { memoryIn } from '../store.ts'
 import { type KeptDatabases, keptSecret } from './kept.ts'

@@ -1,8 +1,8 @@
 /** Removing a database that was kept, for good. */
 import { refusal } from '../admin/problem.ts'
-import { readNote, removeCapture, removeNote, sealedTables, unseal } from '../db/capture.ts'
-import { listTables } from '../db/tables.ts'
-import { endWork } from '../db/work.ts'
+import { readNote, removeCapture, removeNote, sealedTables, unseal } from '../db/copy/capture.ts'
+import { listTables } from '../db/copy/tables.ts'
+import { endWork } from '../db/copy/work.ts'
 import type { Ends } from './ends.ts'
 import { type Kept, placeOfKept } from './kept.ts'
 import { dropTables, identify, isSame } from './target.ts'

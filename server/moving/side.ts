@@ -2,9 +2,9 @@
 import type pg from 'pg'
 import type { Logger } from 'pino'
 import type { DatabaseAddress } from '../db/address.ts'
+import { openWork } from '../db/copy/work.ts'
 import { type MigrationStep, migrate } from '../db/migrate.ts'
 import { Database, DatabaseAway } from '../db/pool.ts'
-import { openWork } from '../db/work.ts'
 
 /** `open` and `makeTables` throw DatabaseAway, DatabaseFault or MigrationFault, each with a sentence. */
 export interface Side {

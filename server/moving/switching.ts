@@ -14,10 +14,10 @@
  * and whatever was committed there before 3 is in the new one since 2 (the tables are locked against writers from before 2 until 3).
  */
 import { performance } from 'node:perf_hooks'
-import { lockWriters, readChanges, seal, writeNote } from '../db/capture.ts'
-import { settleSequences } from '../db/copy.ts'
+import { lockWriters, readChanges, seal, writeNote } from '../db/copy/capture.ts'
+import { settleSequences } from '../db/copy/copy.ts'
+import { ask, beginWork, commitWork } from '../db/copy/work.ts'
 import { DatabaseFault } from '../db/errors.ts'
-import { ask, beginWork, commitWork } from '../db/work.ts'
 import { applyChanges, type Ends } from './catching-up.ts'
 
 /** All of the pause; and when it is better to let everybody go on and try again later. */

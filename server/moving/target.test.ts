@@ -2,8 +2,8 @@ import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { freshDatabase } from '../../test/support/database.ts'
 import { asKeeper, freshOutside, hasOutside } from '../../test/support/outside.ts'
-import { writeNote } from '../db/capture.ts'
-import { endWork, openWork } from '../db/work.ts'
+import { writeNote } from '../db/copy/capture.ts'
+import { endWork, openWork } from '../db/copy/work.ts'
 import { clearCopy, findFault, type Identity, identify, isSame } from './target.ts'
 
 const opened: { client: pg.Client; drop(): Promise<void> }[] = []

@@ -1,9 +1,9 @@
 /** Whether a database can take the data of the office: looked at before anything is changed there. */
 import { statfs } from 'node:fs/promises'
 import pg from 'pg'
-import { readNote, removeNote } from '../db/capture.ts'
-import { listTables, migrationsIn } from '../db/tables.ts'
-import { ask } from '../db/work.ts'
+import { readNote, removeNote } from '../db/copy/capture.ts'
+import { listTables, migrationsIn } from '../db/copy/tables.ts'
+import { ask } from '../db/copy/work.ts'
 
 /** What two connections have in common when they lead to the same database. */
 export interface Identity {

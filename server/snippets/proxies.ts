@@ -17,6 +17,7 @@ global
 
 defaults
   mode tcp
+  retries 0
   timeout connect 2s
   timeout client 1h
   timeout server 1h

@@ -115,6 +115,9 @@ su postgres -c "repmgr -f ${CONFIGURATION} standby register"
 su postgres -c "repmgrd -f ${CONFIGURATION} --daemonize"
 su postgres -c "repmgr -f ${CONFIGURATION} cluster show"
 
+# repmgrd asks without a time limit: should the main database freeze (not stop) in that very moment, the copy waits with it.
+# Then take over by hand, on the copy:  su postgres -c "repmgr -f ${CONFIGURATION} standby promote"
+
 # Later, when a server that was the main database comes back: it must become a copy before anything else.
 # On the other one, which is the main database now:
 #   su postgres -c "psql -c CHECKPOINT"

@@ -17,8 +17,8 @@ import {
   serverFolder,
 } from '../../test/support/postgres-server.ts'
 import { repmgrFolder } from '../../test/support/repmgr.ts'
-import { tryDatabase } from '../db/inspect.ts'
-import { databaseUser } from '../db/os-user.ts'
+import { databaseUser } from '../db/embedded/os-user.ts'
+import { tryDatabase } from '../db/inspect/inspect.ts'
 import { parseDatabaseUrl } from '../db/url.ts'
 import { snippetParts } from './servers.ts'
 import { type Snippet, snippetsFor } from './snippets.ts'

@@ -10,7 +10,7 @@ import type { AdminParts, Check, OfficeMade, OfficeParts } from '../../server/ad
 import { createRecovery } from '../../server/admin/recovery.ts'
 import { type Chat, loadFeatures, startChat } from '../../server/chat.ts'
 import { feature } from '../../server/core/feature.ts'
-import { tryDatabase } from '../../server/db/inspect.ts'
+import { tryDatabase } from '../../server/db/inspect/inspect.ts'
 import type { Database } from '../../server/db/pool.ts'
 import { createLog } from '../../server/log.ts'
 import { createAuthority, issue } from '../../server/net/ca.ts'

@@ -7,7 +7,7 @@ import pg from 'pg'
 import pino from 'pino'
 import { afterAll } from 'vitest'
 import type { Connection } from '../../server/db/address.ts'
-import { type Embedded, startEmbedded } from '../../server/db/embedded.ts'
+import { type Embedded, startEmbedded } from '../../server/db/embedded/embedded.ts'
 import { Database, type DatabaseOptions } from '../../server/db/pool.ts'
 
 /** A log that says nothing, for tests that do not look at it. */

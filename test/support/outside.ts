@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import pg from 'pg'
 import { afterAll } from 'vitest'
 import type { Connection } from '../../server/db/address.ts'
-import { databaseUser, type OsUser } from '../../server/db/os-user.ts'
+import { databaseUser, type OsUser } from '../../server/db/embedded/os-user.ts'
 
 const bin = '/usr/lib/postgresql/15/bin'
 const startMs = 30_000

@@ -5,7 +5,7 @@ import { chown, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
-import { databaseUser } from '../../server/db/os-user.ts'
+import { databaseUser } from '../../server/db/embedded/os-user.ts'
 import { signalAll } from '../faults/processes.ts'
 import { account, eventually, type PostgresServer, quietPort } from './postgres-server.ts'
 

@@ -9,8 +9,8 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import { findBinaries } from '../../server/db/binaries.ts'
-import { databaseUser, type OsUser } from '../../server/db/os-user.ts'
+import { findBinaries } from '../../server/db/embedded/binaries.ts'
+import { databaseUser, type OsUser } from '../../server/db/embedded/os-user.ts'
 import { gone, postgresOf, signalAll } from '../faults/processes.ts'
 
 const programMs = 60_000

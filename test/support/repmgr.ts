@@ -7,7 +7,7 @@ import { closeSync, existsSync, openSync, readdirSync } from 'node:fs'
 import { chown, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { databaseUser } from '../../server/db/os-user.ts'
+import { databaseUser } from '../../server/db/embedded/os-user.ts'
 import { signalAll } from '../faults/processes.ts'
 import { urlOf } from './postgres-pair.ts'
 import {
