@@ -21,9 +21,11 @@ const template = path.join(tmpdir(), `lanthorn-test-database-${templateVersion}-
 let server: Promise<Embedded> | undefined
 const folders: string[] = []
 
-/** A data folder of its own in the system's temporary folder. */
+/** A data folder of its own in the system's temporary folder, removed after the file's last test. */
 export async function temporaryFolder(): Promise<string> {
-  return mkdtemp(path.join(tmpdir(), 'lanthorn-test-'))
+  const folder = await mkdtemp(path.join(tmpdir(), 'lanthorn-test-'))
+  folders.push(folder)
+  return folder
 }
 
 /**
@@ -70,7 +72,6 @@ export async function temporaryDatabaseFolder(): Promise<string> {
 async function startServer(): Promise<Embedded> {
   const dataDir = await temporaryDatabaseFolder()
   const embedded = await startEmbedded({ dataDir, log: quietLog })
-  folders.push(dataDir)
   // A worker that is ended before its hooks have run must not leave a server behind that nobody stops.
   const quit = (): void => {
     if (embedded.pid !== undefined) process.kill(embedded.pid, 'SIGQUIT')

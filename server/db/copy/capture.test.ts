@@ -96,9 +96,13 @@ test('a sealed database refuses all writes with a sentence, of a transaction too
   await ours.query('BEGIN')
   await lockWriters(ours, tables, 500)
   await seal(ours, tables, 'The data of this office was moved to db:5432.')
-  const late = writer.query(`INSERT INTO message VALUES (80, 'late')`)
+  // Waited for from the start: it may be refused before our COMMIT has come back.
+  const refused = expect(writer.query(`INSERT INTO message VALUES (80, 'late')`)).rejects.toMatchObject({
+    code: '25006',
+    message: 'The data of this office was moved to db:5432.',
+  })
   await ours.query('COMMIT')
-  await expect(late).rejects.toMatchObject({ code: '25006', message: 'The data of this office was moved to db:5432.' })
+  await refused
   await writer.query('ROLLBACK')
   expect(await sealedTables(ours)).toEqual(['message', 'pair'])
   await unseal(ours, tables)
