@@ -16,7 +16,7 @@ export interface QueueLimits {
   readonly gatherRows: number
 }
 
-const defaultLimits: QueueLimits = { bytes: 64 * 2 ** 20, groupRows: 500, gatherMs: 30, gatherRows: 100 }
+const defaultLimits: QueueLimits = { bytes: 64 * 2 ** 20, groupRows: 500, gatherMs: 50, gatherRows: 250 }
 
 /** Waits between tries while the database is away, in milliseconds; when it is said to be back, nobody waits. */
 const retryMs = [50, 100, 250, 500, 1_000]
