@@ -55,7 +55,7 @@ export function standingOf(
 
 function judge(newest: Backup, now: number): CheckResult {
   const hours = Math.max(0, Math.floor((now - Date.parse(newest.madeAt)) / HOUR_MS))
-  const age = hours < 48 ? `${hours} hours` : `${Math.floor(hours / 24)} days`
+  const age = ageOf(hours)
   if (newest.state !== 'ok')
     return { state: newest.state, sentence: `The newest backup: ${newest.sentence}`, mend: page }
   if (hours > OLD_HOURS) {
@@ -123,4 +123,10 @@ function whenOf(at: Date | undefined, now: number): string {
   const minutes = Math.ceil((at.getTime() - now) / 60_000)
   if (minutes < 1) return 'now'
   return minutes < 60 ? `in ${minutes} minutes` : `in ${Math.round(minutes / 60)} hours`
+}
+
+function ageOf(hours: number): string {
+  if (hours < 1) return 'less than an hour'
+  if (hours < 48) return hours === 1 ? '1 hour' : `${hours} hours`
+  return `${Math.floor(hours / 24)} days`
 }
