@@ -68,7 +68,7 @@ test('sizes and counts are written as people read them', () => {
   expect([0, 999, 1_000, 1_234_567, 61e9, 2.5e12].map(readableBytes)).toEqual([
     '0 bytes',
     '999 bytes',
-    '1.0 KB',
+    '1.0 kB',
     '1.2 MB',
     '61 GB',
     '2.5 TB',
