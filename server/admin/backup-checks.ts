@@ -2,6 +2,8 @@
 import type { Backup } from './contract/backups.ts'
 import type { BackupDesk, Check, CheckResult } from './parts.ts'
 
+/** How long a new office may take to find another disk, and to print its recovery sheet. */
+const FIRST_DAYS = 7
 const HOUR_MS = 60 * 60_000
 /** One missed night is no reason to worry anybody: the backup is made up when the PC is on again. */
 const OLD_HOURS = 36
@@ -21,7 +23,7 @@ export function backupChecks(
   backups: BackupsForChecks,
   options: { now: () => number; isKeySaved: () => boolean },
 ): Check[] {
-  return [ageCheck(backups, options.now), placeCheck(backups), keyCheck(backups, options.isKeySaved)]
+  return [ageCheck(backups, options.now), placeCheck(backups, options.now), keyCheck(backups, options)]
 }
 
 function ageCheck(backups: BackupsForChecks, now: () => number): Check {
@@ -65,7 +67,7 @@ function judge(newest: Backup, now: number): CheckResult {
   return { state: 'ok', sentence: `The newest backup is ${age} old. ${newest.sentence}` }
 }
 
-function placeCheck(backups: BackupsForChecks): Check {
+function placeCheck(backups: BackupsForChecks, now: () => number): Check {
   return {
     id: 'backup-place',
     group: 'backups',
@@ -79,7 +81,7 @@ function placeCheck(backups: BackupsForChecks): Check {
         return { state: 'ok', sentence: `Backups lie on another disk than the data: ${backups.folder}.` }
       }
       return {
-        state: 'warn',
+        state: await advice(backups, now),
         sentence:
           'Backups lie on the same disk as the data. Choose a folder on another disk, or a share of another PC.',
         mend: settings,
@@ -88,7 +90,10 @@ function placeCheck(backups: BackupsForChecks): Check {
   }
 }
 
-function keyCheck(backups: BackupsForChecks, isKeySaved: () => boolean): Check {
+function keyCheck(
+  backups: BackupsForChecks,
+  { now, isKeySaved }: { now: () => number; isKeySaved: () => boolean },
+): Check {
   return {
     id: 'recovery-key',
     group: 'backups',
@@ -98,7 +103,7 @@ function keyCheck(backups: BackupsForChecks, isKeySaved: () => boolean): Check {
       if (isKeySaved()) return { state: 'ok', sentence: 'The recovery sheet was saved or printed.' }
       if ((await read(backups)) === undefined) return undefined
       return {
-        state: 'warn',
+        state: await advice(backups, now),
         sentence: 'Nobody has saved the recovery sheet yet: without it a backup cannot be restored on a new PC.',
         mend: { label: 'Open the recovery sheet', page: '/recovery' },
       }
@@ -116,6 +121,12 @@ async function read(backups: BackupsForChecks): Promise<Backup | string | undefi
   } catch (error) {
     return error instanceof Error ? error.message : 'The folder with the backups cannot be read.'
   }
+}
+
+/** In its first week an office is told what to do without being blamed for it: who sees a warning on a new office learns to overlook it. */
+async function advice(backups: BackupsForChecks, now: () => number): Promise<'ok' | 'warn'> {
+  const oldest = (await backups.list()).at(-1)
+  return oldest && now() - Date.parse(oldest.madeAt) > FIRST_DAYS * 24 * HOUR_MS ? 'warn' : 'ok'
 }
 
 function whenOf(at: Date | undefined, now: number): string {
