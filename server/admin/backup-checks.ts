@@ -80,10 +80,11 @@ function placeCheck(backups: BackupsForChecks, now: () => number): Check {
       if (!(await backups.isOnDataDisk())) {
         return { state: 'ok', sentence: `Backups lie on another disk than the data: ${backups.folder}.` }
       }
+      const state = await advice(backups, now)
+      const where = state === 'ok' ? 'So far backups lie' : 'Backups lie'
       return {
-        state: await advice(backups, now),
-        sentence:
-          'Backups lie on the same disk as the data. Choose a folder on another disk, or a share of another PC.',
+        state,
+        sentence: `${where} on the same disk as the data. Choose a folder on another disk, or a share of another PC.`,
         mend: settings,
       }
     },
@@ -102,9 +103,11 @@ function keyCheck(
       if (!backups.isEnabled) return undefined
       if (isKeySaved()) return { state: 'ok', sentence: 'The recovery sheet was saved or printed.' }
       if ((await read(backups)) === undefined) return undefined
+      const state = await advice(backups, now)
+      const what = state === 'ok' ? 'Still to do: save the recovery sheet' : 'Nobody has saved the recovery sheet yet'
       return {
-        state: await advice(backups, now),
-        sentence: 'Nobody has saved the recovery sheet yet: without it a backup cannot be restored on a new PC.',
+        state,
+        sentence: `${what}. Without it a backup cannot be restored on a new PC.`,
         mend: { label: 'Open the recovery sheet', page: '/recovery' },
       }
     },
