@@ -11,8 +11,10 @@ import type { RecentEntries } from '../log.ts'
 import type { ServerTls } from '../net/tls.ts'
 import type { Backup, BackupJob } from './contract/backups.ts'
 import type { DatabaseMove, DatabaseStatus } from './contract/database.ts'
-import type { Wellness } from './contract/endpoint.ts'
+import type { Reply, Wellness } from './contract/endpoint.ts'
 import type { Mend } from './contract/errors.ts'
+import type { Joining, OfficeCard } from './contract/joining.ts'
+import type { discoverNodes, JoinRequest, Node } from './contract/nodes.ts'
 import type { RecoverySheet } from './contract/setup.ts'
 
 /** What there is from the start, office or not. */
@@ -47,6 +49,8 @@ export interface SetupParts {
   createOffice(input: OfficeInput, onProgress: OnProgress): Promise<OfficeMade>
   /** Tries every host of a PostgreSQL URL, each with a time limit of its own. */
   checkDatabase(url: string): Promise<Inspection>
+  /** Joining an office that is there already. */
+  readonly join: JoinDesk
 }
 
 export interface OfficeInput {
@@ -89,6 +93,9 @@ export interface OfficeParts {
   readonly isDatabaseOutside: boolean
   readonly database: DatabaseDesk
   readonly backups: BackupDesk
+  readonly nodes: NodesDesk
+  /** Joining another office with this PC, which then leaves this one. Works only while it is the only PC here. */
+  readonly merge: JoinDesk
   /** Further checks for the Health page. */
   readonly checks?: readonly Check[]
 }
@@ -166,4 +173,47 @@ export interface CheckResult {
   readonly sentence: string
   readonly lines?: string[]
   readonly mend?: Mend
+}
+
+export type Discovered = Reply<typeof discoverNodes>['offices']
+
+/** What the pages about the PCs ask of main.ts. */
+export interface NodesDesk {
+  /** Whether other PCs can join. */
+  readonly enabled: boolean
+  /** The name of this node. */
+  readonly node: string
+  readonly sentence: string
+  /** By number; what the others tell of themselves is at most some seconds old. */
+  readonly nodes: readonly Node[]
+  readonly requests: readonly JoinRequest[]
+  readonly codes: readonly { readonly id: string; readonly by: string; readonly expiresAt: string }[]
+  readonly clusterPort: number | undefined
+  /** SRV records for the zone file (RFC 6120 §3.2.1, XEP-0368). */
+  readonly zone: readonly string[]
+  /** @throws Refusal when there are other PCs still */
+  setEnabled(enabled: boolean, by: string): Promise<void>
+  makeJoinCode(by: string): Promise<{ id: string; code: string; expiresAt: string }>
+  /** @throws Refusal when there is none of this id */
+  dropJoinCode(id: string): Promise<void>
+  /** @throws Refusal when it is over, or joining failed with a sentence */
+  answerJoin(id: string, accept: boolean, by: string): Promise<void>
+  discover(): Promise<Discovered>
+  /** Each works from any PC on any other. @throws Refusal: unknown PC, it is off, it is the last one */
+  drain(name: string, by: string): Promise<{ moved: number; left: number }>
+  resume(name: string, by: string): Promise<void>
+  restart(name: string, by: string): Promise<void>
+  remove(name: string, by: string): Promise<void>
+  /** Calls `listener` when anything of this changed, at most twice a second. Gives the function that ends it. */
+  onChange(listener: () => void): () => void
+}
+
+/** What the pages about joining an office ask of main.ts: in the wizard, and for a PC that has an office of its own. */
+export interface JoinDesk {
+  readonly offices: readonly OfficeCard[]
+  readonly joining: Joining
+  /** Begins and answers. @throws Refusal when it runs already, or the code or address cannot be read */
+  start(way: { readonly address?: string; readonly code?: string }, people?: 'bring' | 'leave'): Promise<Joining>
+  /** @throws Refusal when it is too late */
+  stop(): Promise<void>
 }

@@ -1,16 +1,88 @@
-/** Frames to another node, in order. The node that holds a stanza decides everything; the far node only writes. */
-export interface Bus {
-  /**
-   * Writes one serialised stanza to sessions of another node.
-   * @param node the node that holds the sessions
-   * @param targets full JIDs there
-   * @param bytes the stanza, canonical (see xmpp/stanza.ts)
-   * @returns per target whether a session took it; `gone` → the caller decides again without that resource
-   */
-  send(node: string, targets: readonly string[], bytes: Buffer): Promise<readonly ('taken' | 'gone')[]>
+/**
+ * Stanzas and words to other nodes, in order. The node that holds a stanza decides everything; the far node only writes. Nothing here is waited for on
+ * the way of a stanza: `deliver` returns at once and tells later, if ever, who did not get it.
+ */
+
+/** The archive row behind a message: lets the far node finish it when the node that made it dies. */
+export interface DeliveredRow {
+  readonly id: string
+  readonly from: string
+  readonly to: string
+  /** Local account that sent it. */
+  readonly sender: string | undefined
+  /** Local account it is for. */
+  readonly receiver: string
+  readonly pending: boolean
+  readonly inSender: boolean
+  readonly inReceiver: boolean
+  /** The sender's 0198 stream and the count of the stanza in it. */
+  readonly stream: string | undefined
+  readonly count: number | undefined
 }
 
-/** The bus of a lone node: there is nobody else, so every target is gone. */
-export function localBus(): Bus {
-  return { send: async (_node, targets) => targets.map(() => 'gone') }
+export interface Delivery {
+  /** Full JIDs of that node. */
+  readonly targets: readonly string[]
+  /** The stanza as it is in the archive: the far node adds the receiver's stanza-id when `row.inReceiver`. */
+  readonly bytes: Buffer
+  readonly row?: DeliveredRow
+  /** An IQ request of another person: only to a session that shares its presence with this bare and full JID (RFC 6121 §8.5.3.1). */
+  readonly asker?: string
+}
+
+/** A node that is not this one. */
+export interface FarNode {
+  readonly name: string
+  readonly number: number
+  readonly epoch: number
+  readonly state: 'up' | 'suspected' | 'gone' | 'away'
+}
+
+export interface Bus {
+  /** This node's life, as in the archive's `holder` ('3.17'). */
+  readonly holder: string
+  /** Every other node of the office. */
+  readonly nodes: readonly FarNode[]
+  /**
+   * Hands one stanza to sessions of another node.
+   * @param unreached called at most once, later, with the targets that have no such session, or with all of them when the node is gone before it has
+   *   answered: decide again without them
+   * @returns 'sent'; 'full' or 'gone': nothing was sent
+   */
+  deliver(node: string, delivery: Delivery, unreached: (targets: readonly string[]) => void): 'sent' | 'full' | 'gone'
+  /** Takes what others hand over. Returns the targets it could not give it to. */
+  onDeliver(taker: (delivery: Delivery, from: FarNode) => readonly string[]): void
+  /** Whether whoever writes to this session there should wait a little (`room`): it is far behind with its acknowledgements, or the link is. */
+  isCrowded(node: string, target: string): boolean
+  /** Resolves when that is over, after 250 ms at the latest. */
+  room(node: string, target: string): Promise<void>
+  /** Tells other nodes that a session here is crowded, or no longer. */
+  tellCrowded(target: string, isCrowded: boolean): void
+  /** Tells something to one node, or to all (undefined). In order with deliveries. Lost when that node is gone: only for what can be found out otherwise. */
+  tell(node: string | undefined, topic: string, body: unknown): void
+  onTell(topic: string, listener: (body: never, from: FarNode) => void): () => void
+  /** Asks one node. @throws CallFault */
+  ask(node: string, topic: string, body: unknown, timeoutMs: number): Promise<unknown>
+  onAsk(topic: string, answer: (body: never, from: FarNode) => unknown): () => void
+  /** A node came (again), is suspected, gone, or away. */
+  onNode(listener: (node: FarNode, before: FarNode['state']) => void): () => void
+}
+
+/** The bus of a lone node: there is nobody else. */
+export function localBus(holder = '0.0'): Bus {
+  const nothing = (): void => undefined
+  return {
+    holder,
+    nodes: [],
+    deliver: () => 'gone',
+    onDeliver: nothing,
+    isCrowded: () => false,
+    room: () => Promise.resolve(),
+    tellCrowded: nothing,
+    tell: nothing,
+    onTell: () => nothing,
+    ask: () => Promise.reject(new Error('A lone node has nobody to ask.')),
+    onAsk: () => nothing,
+    onNode: () => nothing,
+  }
 }

@@ -7,6 +7,7 @@ const route = (resource: string, more: Partial<Route> = {}): Route => ({
   resource,
   node: 'pc-1',
   session: resource,
+  boundAt: 0,
   priority: 0,
   presence: undefined,
   flags: {},

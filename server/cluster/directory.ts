@@ -10,6 +10,8 @@ export interface Route {
   readonly node: string
   /** Identifies this very session: a later session of the same full JID has another one. */
   readonly session: string
+  /** When it was bound, milliseconds since 1970: of two sessions of one full JID on two nodes the later one stays. */
+  readonly boundAt: number
   /** Presence priority (RFC 6121 §4.7.2.3); undefined while the resource is connected but not available. */
   readonly priority: number | undefined
   /** The last available presence as it goes to others; undefined while not available. */
@@ -20,6 +22,15 @@ export interface Route {
 /** What other nodes must know of a session to decide for it. Features extend this by declaration merging. */
 export interface RouteFlags {
   readonly carbons?: boolean
+  /** Asked for the roster: gets roster pushes (RFC 6121 §2.1.6). */
+  readonly interested?: boolean
+}
+
+/** What happened to routes of another node without a word of that node: it went away, or is back and tells anew. */
+export interface FarChange {
+  readonly node: string
+  readonly came: readonly Route[]
+  readonly went: readonly Route[]
 }
 
 export interface Directory {
@@ -33,8 +44,14 @@ export interface Directory {
   put(route: Route): void
   /** Removes the route of this full JID if it still belongs to `session`. */
   remove(bare: string, resource: string, session: string): void
+  /** The route of a session, by its id (XEP-0198 previd). */
+  bySession(session: string): Route | undefined
   /** Every bare JID with at least one route. */
   bareJids(): Iterable<string>
+  /** Sessions here whose full JID was bound later on another node: their owner ends them. */
+  onOutdated(listener: (route: Route) => void): () => void
+  /** Another node went or came back: who is subscribed to its people must be told (RFC 6121 §4.5.2). */
+  onFar(listener: (change: FarChange) => void): () => void
   /** Number of routes. */
   readonly size: number
 }
@@ -52,7 +69,13 @@ export function localDirectory(node: string): Directory {
     },
     routes: bare => byBare.get(bare) ?? none,
     route: (bare, resource) => byBare.get(bare)?.find(route => route.resource === resource),
+    bySession(session) {
+      for (const routes of byBare.values()) for (const route of routes) if (route.session === session) return route
+      return undefined
+    },
     bareJids: () => byBare.keys(),
+    onOutdated: () => () => undefined,
+    onFar: () => () => undefined,
     put(route) {
       const routes = byBare.get(route.bare)
       if (!routes) {

@@ -14,6 +14,7 @@ function routes(resources: Record<string, number | undefined>): Route[] {
     resource,
     node: 'front-desk',
     session: resource,
+    boundAt: 0,
     priority,
     presence: undefined,
     flags: {},

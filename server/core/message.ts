@@ -120,9 +120,7 @@ export class Messages {
   #give(event: MessageEvent, username: string, targets: readonly Route[]): void | Promise<void> {
     const row = this.#keep(event, username)
     const taken = this.#send(targets, this.#stamped(event, row), row)
-    return taken instanceof Promise
-      ? taken.then(names => this.#delivered(event, username, names, row))
-      : this.#delivered(event, username, taken, row)
+    return this.#delivered(event, username, taken, row)
   }
 
   #delivered(
@@ -196,7 +194,7 @@ export class Messages {
   }
 
   /** Writes to each target, once per node. @returns the full JIDs that took it */
-  #send(targets: readonly Route[], stanza: Stanza, row: KeptRow | undefined): Set<string> | Promise<Set<string>> {
+  #send(targets: readonly Route[], stanza: Stanza, row: KeptRow | undefined): Set<string> {
     const taken = new Set<string>()
     let far: Map<string, string[]> | undefined
     for (const route of targets) {
@@ -209,22 +207,10 @@ export class Messages {
         else far.set(route.node, [route.jid])
       }
     }
-    return far ? this.#sendFar(far, stanza, row, taken) : taken
-  }
-
-  async #sendFar(
-    far: Map<string, string[]>,
-    stanza: Stanza,
-    row: KeptRow | undefined,
-    taken: Set<string>,
-  ): Promise<Set<string>> {
-    await Promise.all(
-      [...far].map(async ([node, names]) => {
-        const answers = await this.#parts.bus.send(node, names, stanza.bytes)
-        for (const [index, name] of names.entries()) if (answers[index] === 'taken') taken.add(name)
-      }),
-    )
-    if (taken.size > 0) row?.taken()
+    for (const [node, names] of far ?? []) {
+      const sent = this.#parts.bus.deliver(node, { targets: names, bytes: stanza.bytes }, () => undefined)
+      if (sent === 'sent') for (const name of names) taken.add(name)
+    }
     return taken
   }
 

@@ -141,6 +141,7 @@ export class Sessions {
       resource: session.resource,
       node: this.#directory.node,
       session: session.id,
+      boundAt: session.boundAt,
       priority: session.priority,
       presence: session.presence?.bytes,
       flags: session.flags,
