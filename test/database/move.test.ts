@@ -17,6 +17,7 @@ import { type Client, connect } from '../../server/cli/client.ts'
 import type { MoveStep } from '../../server/moving/move.ts'
 import { GoodClient } from '../faults/good-client.ts'
 import { canBreakProcesses } from '../faults/processes.ts'
+import { chance, some } from '../faults/random.ts'
 import { type Appliance, startAppliance } from '../support/appliance.ts'
 import { freshOutside, hasOutside } from '../support/outside.ts'
 
@@ -177,7 +178,7 @@ describe.skipIf(!hasOutside)('moving the data of a running office', () => {
   })
 })
 
-const steps: MoveStep[] = [
+const allSteps: MoveStep[] = [
   'made',
   'captured',
   'range',
@@ -212,6 +213,9 @@ test.skipIf(!hasOutside || !canBreakProcesses)(
     const env: Record<string, string> = {}
     await using appliance = await startAppliance({ env })
     await inside(appliance, fill(2_000))
+    const luck = chance()
+    const steps = some(allSteps, 4, luck)
+    process.stdout.write(`move: FAULT_SEED=${luck.seed}, dies at ${steps.join(', ')}\n`)
     for (const step of steps) {
       const outside = await freshOutside()
       env.LANTHORN_TEST_MOVE_DIES_AT = step

@@ -1,6 +1,6 @@
 /**
  * The connection to the database is cut at the n-th statement, n = 1 … 200, in a loop over login, message, roster, settings and password. The
- * loop is the same each time, so the n-th statement of 200 turns is every statement of one turn many times over: half of them cut before the
+ * loop is the same each time, so the n-th statement of 100 turns is every statement of one turn many times over: half of them cut before the
  * server has the statement, half after it has carried it out and before the answer is through.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -11,7 +11,7 @@ import { Office } from '../support/office.ts'
 import { RawClient } from '../support/raw.ts'
 import { type CutMode, openStatementCutter, type StatementCutter } from '../support/statement-cutter.ts'
 
-const turns = 200
+const turns = 100
 /** Nobody waits longer for an answer. */
 const silenceMs = 5_000
 const nsRoster = 'jabber:iq:roster'

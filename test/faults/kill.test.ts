@@ -2,9 +2,9 @@ import { expect, test } from 'vitest'
 import { type Appliance, startAppliance } from '../support/appliance.ts'
 import { type Archived, type Arrival, archiveOf, GoodClient, rhythm } from './good-client.ts'
 import { canBreakProcesses, gone, postgresOf, signalAll } from './processes.ts'
-import { type Chance, chance } from './random.ts'
+import { type Chance, chance, isThorough } from './random.ts'
 
-const rounds = 20
+const rounds = isThorough ? 20 : 8
 const limitMs = 180_000
 
 interface Round {

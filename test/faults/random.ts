@@ -8,6 +8,17 @@ export interface Chance {
   isOnce(percent: number): boolean
 }
 
+/** The faults of a run take minutes: a usual one plays some of all variants, by chance; FAULT_THOROUGH=1 plays all. */
+export const isThorough = process.env.FAULT_THOROUGH === '1'
+
+/** `count` of these, by chance, in their order; all of them in a thorough run. */
+export function some<T>(all: readonly T[], count: number, luck: Chance): T[] {
+  if (isThorough) return [...all]
+  const left = all.map((one, index) => ({ one, index, rank: luck.between(0, 1_000_000) }))
+  const chosen = left.sort((a, b) => a.rank - b.rank).slice(0, count)
+  return chosen.sort((a, b) => a.index - b.index).map(({ one }) => one)
+}
+
 /** Mulberry32 with the seed of the environment, or a new one. */
 export function chance(seed = Number(process.env.FAULT_SEED) || Date.now() % 1_000_000_007): Chance {
   let state = seed >>> 0

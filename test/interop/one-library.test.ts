@@ -6,7 +6,7 @@ import { carbon, chat, couples, everyone, presence } from './stanzas.ts'
 let appliance: Appliance
 
 beforeAll(async () => {
-  appliance = await startAppliance({ config: { people: everyone } })
+  appliance = await startAppliance({ config: { people: everyone, settings: { 'passwords.iterations': 4096 } } })
 })
 
 afterAll(async () => {
