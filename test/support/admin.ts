@@ -17,14 +17,20 @@ import { createAuthority, issue } from '../../server/net/ca.ts'
 import { openServerTls } from '../../server/net/tls.ts'
 import { BackupDeskInMemory, DatabaseDeskInMemory } from './admin-desks.ts'
 import { openDatabase } from './database.ts'
+import { JoinDeskInMemory, NodesDeskInMemory } from './node-desks.ts'
 
 export const anna = { username: 'anna', password: 'anna-has-the-keys', name: 'Anna Kessler' } as const
 export const ben = { username: 'ben', password: 'ben-may-only-chat', name: 'Ben Hall' } as const
 
-/** What stands behind the Database and Backup pages. */
+/** What stands behind the Database, Backup and PCs pages. */
 export interface AdminDesks {
   readonly database: DatabaseDeskInMemory
   readonly backups: BackupDeskInMemory
+  readonly nodes: NodesDeskInMemory
+  /** Joining from the wizard. */
+  readonly join: JoinDeskInMemory
+  /** Joining with a PC that has an office. */
+  readonly merge: JoinDeskInMemory
 }
 
 /** What a test may change. */
@@ -47,7 +53,7 @@ export class AdminBench implements AsyncDisposable {
   readonly clock: { ahead: number }
   chat: Chat | undefined
   readonly dataFolder: string
-  /** What stands behind the Database and Backup pages: in memory, moved on by the test. */
+  /** What stands behind the Database, Backup and PCs pages: in memory, moved on by the test. */
   readonly desks: AdminDesks
 
   constructor(
@@ -133,6 +139,9 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
   const desks: AdminDesks = {
     database: new DatabaseDeskInMemory(now),
     backups: new BackupDeskInMemory(dataFolder, now),
+    nodes: new NodesDeskInMemory(now),
+    join: new JoinDeskInMemory(),
+    merge: new JoinDeskInMemory(),
   }
   const closers: (() => Promise<unknown>)[] = [
     () => rm(dataFolder, { recursive: true, force: true }),
@@ -172,6 +181,7 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
         return { kind: 'made' }
       },
       checkDatabase: tryDatabase,
+      join: desks.join,
     },
   }
   const admin = await Admin.create(parts, (): Origin => origin)
@@ -252,7 +262,10 @@ async function officeOf(
     addresses: () => ['127.0.0.1'],
     ports: () => ({}),
     isDatabaseOutside: false,
-    ...desks,
+    database: desks.database,
+    backups: desks.backups,
+    nodes: desks.nodes,
+    merge: desks.merge,
     checks: options.checks,
   }
 }
