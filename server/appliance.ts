@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { type Admin, startAdmin } from './admin/admin.ts'
 import { backupChecks } from './admin/backup-checks.ts'
 import type { OfficeInput, OfficeMade, OfficeParts, OnProgress } from './admin/parts.ts'
+import { refusal } from './admin/problem.ts'
 import { createRecovery } from './admin/recovery.ts'
 import type { Backups } from './backup/desk.ts'
 import { type FreshParts, freshDatabase } from './backup/fresh.ts'
@@ -22,6 +23,8 @@ import type { MoveDesk } from './moving/desk.ts'
 import type { MoveStep } from './moving/move.ts'
 import { type Moves, openMoves } from './moving/of-office.ts'
 import type { DataFolder } from './node.ts'
+import { LoneNodesDesk, shutJoinDesk } from './nodes/lone-desks.ts'
+import { StatusReader } from './nodes/status.ts'
 import { type Office, type OfficeIdentity, openOffice } from './office.ts'
 import { listenFault } from './opening.ts'
 import { openStore, type Store } from './store.ts'
@@ -64,6 +67,8 @@ export class Appliance {
   #backups: Backups | undefined
   #moves: Moves | undefined
   #desk: MoveDesk | undefined
+  #nodes: LoneNodesDesk | undefined
+  readonly #reader: StatusReader
   #starting: Promise<void> | undefined
   #reopening: Promise<void> | undefined
   readonly #abort = new AbortController()
@@ -72,6 +77,8 @@ export class Appliance {
     this.#options = options
     this.#log = options.log.logger
     this.#listen = options.config?.listen ?? options.folder.state.listen ?? defaultListen()
+    const { version, folder } = options
+    this.#reader = new StatusReader({ version, dataDir: folder.dir, startedAt: Date.now() })
   }
 
   get admin(): Admin {
@@ -121,6 +128,7 @@ export class Appliance {
     this.#abort.abort()
     // What is half started must be whole before it can be stopped; its failure was told to who started it.
     await this.#starting?.catch(() => undefined)
+    this.#nodes?.close()
     await this.#desk?.close()
     await this.#backups?.close()
     await this.#reopening?.catch(() => undefined)
@@ -298,6 +306,7 @@ export class Appliance {
           suggestedDomain: dnsDomain,
           createOffice: (input, onProgress) => this.#createOffice(input, onProgress),
           checkDatabase: tryDatabase,
+          join: shutJoinDesk('This PC cannot join another office yet.'),
         },
       })
     } catch (error) {
@@ -347,6 +356,26 @@ export class Appliance {
     await builtIn.close()
   }
 
+  #openNodes(office: Office, store: Store): LoneNodesDesk {
+    this.#nodes?.close()
+    this.#nodes = new LoneNodesDesk({
+      node: office.identity.node,
+      domain: office.identity.domain,
+      reader: this.#reader,
+      chat: () => this.#office?.chat,
+      isDatabaseOutside: () => store.embedded === undefined,
+      ports: () => office.ports,
+      enable: () => Promise.reject(refusal('refused', 'Other PCs cannot join this office yet.')),
+      restart: () =>
+        this.#reopen(
+          async () => undefined,
+          async () => undefined,
+        ),
+      complain: error => this.#log.warn({ err: error }, 'the state of this PC could not be read'),
+    })
+    return this.#nodes
+  }
+
   #officeParts(office: Office, store: Store): OfficeParts {
     const { folder } = this.#options
     const { identity, chat } = office
@@ -382,6 +411,8 @@ export class Appliance {
       },
       database,
       backups,
+      nodes: this.#openNodes(office, store),
+      merge: shutJoinDesk('This PC cannot join another office yet.'),
       checks: backupChecks(backups, {
         now: Date.now,
         isKeySaved: () => folder.secret('recovery-kept-at') !== undefined,

@@ -78,6 +78,11 @@ export class Settings {
     this.#db = db
   }
 
+  /** Which change of the office's settings was applied last; other nodes compare theirs. */
+  get counter(): number {
+    return this.#counter
+  }
+
   /** Makes the settings of a feature known, with their defaults. */
   declare(feature: Feature): void {
     const schema = feature.settings
