@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import type { Logger } from 'pino'
-import { localBus } from './cluster/bus.ts'
-import { localDirectory } from './cluster/directory.ts'
+import { type Bus, localBus } from './cluster/bus.ts'
+import { type Directory, localDirectory } from './cluster/directory.ts'
 import { Accounts } from './core/accounts.ts'
 import { AdvertisementTable } from './core/advertise.ts'
 import { coreFeatures, type PasswordSettings, type SessionSettings } from './core/core-features.ts'
@@ -12,6 +12,7 @@ import { IqTable } from './core/iq.ts'
 import { Messages } from './core/message.ts'
 import { Presence } from './core/presence.ts'
 import { ArchiveQueue } from './core/queue.ts'
+import { Reach } from './core/reach.ts'
 import { Rosters } from './core/roster.ts'
 import { Router } from './core/router.ts'
 import { type ServerParts, scopeFor } from './core/server.ts'
@@ -29,6 +30,12 @@ const SETTINGS_POLL_MS = 30_000
 const SWEEP_MS = 1_000
 
 const RANDOM_POOL_BYTES = 8_192
+
+/** How a node of several meets the others. */
+export interface ClusterParts {
+  readonly directory: Directory
+  readonly bus: Bus
+}
 
 /** The chat server of one office on one node, without sockets. */
 export interface Chat {
@@ -65,6 +72,8 @@ export async function startChat(options: {
   log: Logger
   db: Database
   features: readonly Feature[]
+  /** Without it the node is alone. */
+  cluster?: ClusterParts | undefined
 }): Promise<Chat> {
   const { db, features, log } = options
   await migrate(db, migrationsOf(features))
@@ -116,13 +125,20 @@ export function migrationsOf(features: readonly Feature[]): MigrationStep[] {
 }
 
 function buildParts(
-  options: { domain: string; node: string; version: string; log: Logger; db: Database },
+  options: {
+    domain: string
+    node: string
+    version: string
+    log: Logger
+    db: Database
+    cluster?: ClusterParts | undefined
+  },
   settings: Settings,
 ): ServerParts {
   const { domain, node, version, log, db } = options
   const hooks = new HookTable()
   const iqs = new IqTable()
-  const directory = localDirectory(node)
+  const { directory, bus } = options.cluster ?? { directory: localDirectory(node), bus: localBus() }
   const random = pooledRandom()
   const ids = createIds({ now: Date.now, random })
   const limits = settings.of('sessions') as SessionSettings
@@ -135,6 +151,7 @@ function buildParts(
     randomId: () => randomId(random),
     now: Date.now,
   })
+  const reach = new Reach({ directory, sessions, bus })
   const accounts = new Accounts({
     db,
     hooks,
@@ -147,7 +164,7 @@ function buildParts(
   const rosters = new Rosters({ db, hooks, sessions })
   const presence = new Presence({ domain, directory, hooks, rosters, sessions })
   const subscriptions = new Subscriptions({ domain, hooks, accounts, rosters, sessions, presence })
-  const messages = new Messages({ domain, directory, bus: localBus(), hooks, accounts, sessions, queue })
+  const messages = new Messages({ domain, directory, bus, hooks, accounts, sessions, queue })
   const router = new Router({
     domain,
     log: log.child({ part: 'router' }),
@@ -159,6 +176,7 @@ function buildParts(
     subscriptions,
     rosters,
     sessions,
+    reach,
   })
   return {
     domain,
@@ -176,6 +194,8 @@ function buildParts(
     streamFeatures: new Set(),
     sessions,
     directory,
+    bus,
+    reach,
     accounts,
     rosters,
     queue,

@@ -8,10 +8,11 @@ import type { HookTable, MessageEvent } from './hooks.ts'
 import type { IqHandler, IqRequest, IqTable } from './iq.ts'
 import { keepOf, type Messages } from './message.ts'
 import type { Presence } from './presence.ts'
+import type { Reach } from './reach.ts'
 import type { Rosters } from './roster.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
-import { hasFrom } from './subscription-states.ts'
+import { sharesPresence } from './sharing.ts'
 import { isSubscriptionStanza, type Subscriptions } from './subscriptions.ts'
 
 interface RouterParts {
@@ -25,6 +26,7 @@ interface RouterParts {
   readonly subscriptions: Subscriptions
   readonly rosters: Rosters
   readonly sessions: Sessions
+  readonly reach: Reach
 }
 
 /**
@@ -136,21 +138,17 @@ export class Router {
 
   /** RFC 6121 §8.5.3.1: a request only reaches a resource that shares its presence with the asking one. */
   #iqToResource(stanza: Stanza, from: Jid, to: Jid, isRequest: boolean): void {
-    const session = this.#parts.sessions.get(to.full)
-    if (!session) {
-      if (isRequest) throw stanzaError('service-unavailable')
+    const { directory, reach, rosters, sessions } = this.#parts
+    const route = directory.route(to.bare, to.resource ?? '')
+    const unreached = isRequest ? () => this.#fail(stanza, stanzaError('service-unavailable')) : undefined
+    if (!route) {
+      unreached?.()
       return
     }
-    if (isRequest && from.bare !== to.bare && !this.#sharesPresence(session, from)) {
-      throw stanzaError('service-unavailable')
-    }
-    if (session.send(stanza) === 'gone' && isRequest) throw stanzaError('service-unavailable')
-  }
-
-  #sharesPresence(session: Session, from: Jid): boolean {
-    if (from.local === undefined || session.directed.has(from.full) || session.directed.has(from.bare)) return true
-    const item = this.#parts.rosters.peek(session.username)?.items.get(from.bare)
-    return item !== undefined && hasFrom(item.subscription)
+    const isAsker = isRequest && from.bare !== to.bare
+    const session = reach.isHere(route) ? sessions.get(route.jid) : undefined
+    if (isAsker && session && !sharesPresence(rosters, session, from)) throw stanzaError('service-unavailable')
+    reach.send(route, stanza, { asker: isAsker ? from.full : undefined, unreached })
   }
 
   #answer(

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { TObject } from 'typebox'
+import type { Bus } from '../cluster/bus.ts'
 import type { Directory } from '../cluster/directory.ts'
 import type { Database } from '../db/pool.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
@@ -11,6 +12,7 @@ import type { IqHandler, IqTable, IqTarget } from './iq.ts'
 import { PATIENCE_MS } from './patience.ts'
 import { PerAccount } from './per-account.ts'
 import type { ArchiveQueue } from './queue.ts'
+import type { Reach } from './reach.ts'
 import type { Rosters } from './roster.ts'
 import type { Router } from './router.ts'
 import type { Session } from './session.ts'
@@ -43,6 +45,9 @@ export interface ServerParts {
   readonly streamFeatures: Set<{ toString(): string }>
   readonly sessions: Sessions
   readonly directory: Directory
+  readonly bus: Bus
+  /** Sessions on whatever node. */
+  readonly reach: Reach
   readonly accounts: Accounts
   readonly rosters: Rosters
   readonly queue: ArchiveQueue
