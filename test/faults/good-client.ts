@@ -33,7 +33,7 @@ export type Person = keyof typeof people
 /** Where an appliance takes clients by direct TLS now; ports are new after each start. */
 export async function targetOf(appliance: Appliance): Promise<RawTarget> {
   const { domain, c2sTls: port } = appliance.ready
-  return { domain, port, over: 'tls', ca: await appliance.officeCa() }
+  return { domain, host: appliance.host, port, over: 'tls', ca: await appliance.officeCa() }
 }
 
 export class GoodClient implements AsyncDisposable {

@@ -47,6 +47,10 @@ export interface ApplianceOptions {
   args?: string[]
   /** An existing or wished data folder; by default a new one, deleted by `cleanup`. */
   dataDir?: string
+  /** What starts the server, in front of its own command: `ip netns exec …`. */
+  through?: readonly string[]
+  /** Where clients reach it; 127.0.0.1 if absent. */
+  host?: string
   /** Added to the environment of the server. */
   env?: Record<string, string>
 }
@@ -133,6 +137,11 @@ export class Appliance implements AsyncDisposable {
     return this.ready.pid
   }
 
+  /** Where clients reach it. */
+  get host(): string {
+    return this.#options.host ?? '127.0.0.1'
+  }
+
   get domain(): string {
     return this.ready.domain
   }
@@ -162,12 +171,24 @@ export class Appliance implements AsyncDisposable {
 
   /** Starts the server on its folder. Called by `startAppliance`; afterwards use `restart`. */
   async start(): Promise<void> {
-    const { args = [], env = {} } = this.#options
+    const { args = [], env = {}, through = [] } = this.#options
     const main = path.join(root, 'server', 'main.ts')
-    const command = [main, 'run', '--no-open', '--data', this.dataDir, '--config', this.#configFile, ...args]
+    const command = [
+      ...through,
+      process.execPath,
+      main,
+      'run',
+      '--no-open',
+      '--data',
+      this.dataDir,
+      '--config',
+      this.#configFile,
+      ...args,
+    ]
     this.#stdout = ''
     this.#stderr = ''
-    const child = spawn(process.execPath, command, {
+    const [program = process.execPath, ...rest] = command
+    const child = spawn(program, rest, {
       cwd: this.#folder,
       env: { ...process.env, NODE_COMPILE_CACHE: compileCache, NODE_OPTIONS: '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

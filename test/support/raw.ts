@@ -18,6 +18,8 @@ import { type Matcher, Received } from './received.ts'
 /** Where to, and how. */
 export interface RawTarget {
   readonly domain: string
+  /** 127.0.0.1 if absent. */
+  readonly host?: string | undefined
   readonly port: number
   /** 'tcp' begins in the clear, 'tls' is direct TLS, 'ws' and 'wss' are WebSockets. */
   readonly over: 'tcp' | 'tls' | 'ws' | 'wss'
@@ -261,7 +263,7 @@ export class RawClient implements AsyncDisposable {
 
   async #connect(): Promise<void> {
     const { over, port, domain, ca } = this.target
-    const host = '127.0.0.1'
+    const { host = '127.0.0.1' } = this.target
     if (over === 'ws' || over === 'wss') {
       const options = { ca, servername: domain, perMessageDeflate: false }
       const webSocket = new WebSocket(`${over}://${host}:${port}/xmpp-websocket`, 'xmpp', options)
