@@ -1,4 +1,4 @@
-// Makes a fresh clone ready to run: packages, the Node that runs the server, PostgreSQL's libraries, the admin pages.
+// Makes a fresh clone ready to run: packages, the Node that runs the server, PostgreSQL's libraries, Hazelcast, the admin pages.
 // Plain JavaScript for Node 20 and without a single import from node_modules, because nothing is installed yet when it runs.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -55,15 +55,19 @@ export async function setUp({ ui }) {
       `Lanthorn needs Node 20 or newer to set itself up, this is ${process.versions.node}: install a newer one from nodejs.org and start again.`,
     )
   }
-  if (arePackagesCurrent() && (!ui || areAdminPagesCurrent())) {
+  const { arePartsCurrent, bringParts } = await import('./parts.mjs') // which needs this file first
+  if (arePackagesCurrent() && arePartsCurrent() && (!ui || areAdminPagesCurrent())) {
     repairPostgres()
     return
   }
   const release = await takeTurn()
   try {
+    // Beside the packages, which take longer: parts cost a first start next to no time.
+    const parts = arePartsCurrent() ? undefined : bringParts()
     if (!arePackagesCurrent()) await installPackages()
     repairPostgres()
     if (ui && !areAdminPagesCurrent()) await buildAdminPages()
+    await parts
   } finally {
     release()
   }
