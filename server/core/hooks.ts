@@ -87,6 +87,8 @@ export interface Hooks {
   'session:bound': SessionEvent
   /** A session left resting and has a stream again (XEP-0198). */
   'session:resumed': SessionEvent
+  /** A session that rests is about to go on on another node: what is held back for it is written now. Not awaited. */
+  'session:leaving': SessionEvent
   /** Initial presence: unavailable → available. */
   'session:available': SessionEvent
   /** available → unavailable (by presence or by its end). `stanza` is the unavailable presence, stamped, without `to`. */

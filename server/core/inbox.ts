@@ -8,10 +8,15 @@ const wrap = 2 ** 32
  * stanzas whose rows are committed.
  */
 export class Inbox {
-  #handled = 0
+  #handled: number
   #holds: { readonly count: number; readonly row: KeptRow }[] = []
   /** Called when `safe` has moved because rows were committed. */
   onSettled: (() => void) | undefined
+
+  /** @param handled where it goes on, for a session that came from another node */
+  constructor(handled = 0) {
+    this.#handled = handled
+  }
 
   /** Stanzas handled, modulo 2^32. */
   get handled(): number {
@@ -29,6 +34,11 @@ export class Inbox {
     return (this.#handled + 1) % wrap
   }
 
+  /** The stanzas that are not safe yet, oldest first: their counts and what they wait for. */
+  get holds(): readonly { readonly count: number; readonly row: KeptRow }[] {
+    return this.#holds
+  }
+
   /** One more stanza was handled (successfully or not). */
   count(): void {
     this.#handled = this.next
@@ -37,6 +47,11 @@ export class Inbox {
   /** The stanza being handled now is kept by `row`: not safe until that is settled. */
   hold(row: KeptRow): void {
     this.#holds.push({ count: this.next, row })
+  }
+
+  /** A stanza that was handled on another node: not safe until `row` is settled. Oldest first. */
+  holdAt(count: number, row: KeptRow): void {
+    if (!row.isSettled) this.#holds.push({ count, row })
   }
 
   /** Some rows were settled (committed, or refused for good). */

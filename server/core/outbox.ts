@@ -4,7 +4,8 @@ import type { KeptRow } from './kept-row.ts'
 /** XEP-0198 §5: counters wrap at 2^32. */
 const wrap = 2 ** 32
 
-interface Sent {
+/** One stanza that was sent, and the row that waits for it to be acknowledged. */
+export interface Sent {
   readonly stanza: Stanza
   readonly row: KeptRow | undefined
 }
@@ -19,11 +20,14 @@ export class Outbox {
   /** Index of the oldest in #queue; the front is cut off in big steps, so that an ack costs no shift per stanza. */
   #front = 0
   #bytes = 0
-  #sent = 0
-  #acked = 0
+  #sent: number
+  #acked: number
 
-  constructor(limits: { stanzas: number; bytes: number }) {
+  /** @param acked where it goes on, for a session that came from another node: what is unacknowledged is pushed anew */
+  constructor(limits: { stanzas: number; bytes: number }, acked = 0) {
     this.#limits = limits
+    this.#sent = acked
+    this.#acked = acked
   }
 
   /** Number of stanzas sent on this stream so far, modulo 2^32. */
@@ -79,6 +83,11 @@ export class Outbox {
   /** What is not acknowledged, oldest first: sent again after a resume. */
   unackedStanzas(): readonly Stanza[] {
     return this.#queue.slice(this.#front).map(sent => sent.stanza)
+  }
+
+  /** The same with the rows behind them, from the one of count `from` + 1 on: for another node. */
+  unackedSince(from: number): readonly Sent[] {
+    return this.#queue.slice(this.#front + ((from - this.#acked + wrap) % wrap))
   }
 
   /** Takes out everything that is not acknowledged, for a session that ends. */

@@ -8,7 +8,7 @@ import { Outbox } from './outbox.ts'
 
 /** The way out to a client: what `stream/` gives a session, over whatever transport. */
 export interface Outlet {
-  readonly transport: 'tcp' | 'tls' | 'websocket'
+  readonly transport: 'tcp' | 'tls' | 'websocket' | 'bosh'
   /** IP address of the client. */
   readonly address: string
   readonly isSecure: boolean
@@ -73,6 +73,12 @@ export class Session {
    */
   gate: ((stanza: Stanza, row: KeptRow | undefined) => boolean) | undefined
   #isClosed = false
+  /** On its way to another node: nobody here ends it because its time is over, or because it is seen there already. */
+  isLeaving = false
+  /** Takes what still comes for it since it lives on another node. */
+  #relay: ((stanza: Stanza, row: KeptRow | undefined) => void) | undefined
+  /** Since when it lives on another node. */
+  departedAt: number | undefined
   /** Those who wait for room. */
   #crowd: { readonly promise: Promise<void>; disperse(): void } | undefined
   /** Messages that wait until older ones have been sent (see holdBack). */
@@ -80,7 +86,7 @@ export class Session {
   /** Set by the registry: the unacknowledged queue is full. */
   onOverflow: (() => void) | undefined
 
-  constructor(options: { jid: Jid; id: string; username: string; boundAt: number; outlet: Outlet }) {
+  constructor(options: { jid: Jid; id: string; username: string; boundAt: number; outlet: Outlet | undefined }) {
     this.jid = options.jid
     this.resource = options.jid.resource ?? ''
     this.id = options.id
@@ -139,6 +145,10 @@ export class Session {
   /** `send` past the gate. */
   write(stanza: Stanza, row?: KeptRow): 'taken' | 'gone' {
     if (this.#isClosed) return 'gone'
+    if (this.#relay) {
+      this.#relay(stanza, row)
+      return 'taken'
+    }
     if (this.outbox) {
       this.outbox.push(stanza, row)
       row?.heldBy(this.id, this.outbox.sent)
@@ -194,6 +204,16 @@ export class Session {
   resume(outlet: Outlet): void {
     this.outlet = outlet
     this.restingSince = undefined
+  }
+
+  /** It lives on another node from now on: what still comes here goes to `relay`. Called by the registry only. */
+  depart(now: number, relay: (stanza: Stanza, row: KeptRow | undefined) => void): void {
+    this.#relay = relay
+    this.departedAt = now
+    // Nobody here reaches it, or has to be told that it left.
+    this.presence = undefined
+    this.priority = undefined
+    this.directed.clear()
   }
 
   /** Marks the session as ended and hands out what it never got across. Called by the registry only. */

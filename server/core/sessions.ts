@@ -10,6 +10,8 @@ import { Session } from './session.ts'
 
 /** How long features may load what they need of an account; then its client is told to try again. */
 const BIND_MS = 4_000
+/** How long a session that went to another node is relayed from here. */
+const DEPARTED_MS = 2_000
 
 /** What happens when a resource is asked for that is already bound (RFC 6120 §7.7.2.2). */
 export type ConflictPolicy = 'end-old' | 'refuse-new' | 'new-resource'
@@ -114,11 +116,7 @@ export class Sessions {
     const jid = createJid(username, this.#domain, resource)
     const session = new Session({ jid, id: this.#randomId(), username, boundAt: this.#now(), outlet: options.outlet })
     session.client = options.client
-    session.onOverflow = () => void this.end(session, 'overflow')
-    own.add(session)
-    this.#byUser.set(username, own)
-    this.#byJid.set(jid.full, session)
-    this.#byId.set(session.id, session)
+    this.#add(session)
     this.announce(session)
     try {
       const bound = this.#hooks.run('session:bound', { session })
@@ -132,9 +130,36 @@ export class Sessions {
     return session
   }
 
+  /**
+   * A session that lived on another node goes on here, under the same id: features load what they need of its account, then others learn where it is.
+   * @throws whatever a feature throws while it loads (database away): then it is not here
+   */
+  async arrive(session: Session): Promise<void> {
+    const old = this.#byJid.get(session.jid.full)
+    if (old) await this.end(old, 'conflict')
+    this.#add(session)
+    try {
+      const bound = this.#hooks.run('session:bound', { session })
+      if (bound instanceof Promise) await withinTime(bound, BIND_MS)
+    } catch (error) {
+      session.close()
+      this.#delete(session)
+      throw error
+    }
+    this.announce(session)
+  }
+
+  /**
+   * A session lives on another node from now on: nobody is told anything. What still comes for it here goes to `relay`, for as long as it takes
+   * until every node knows where it is.
+   */
+  depart(session: Session, relay: (stanza: Stanza, row: KeptRow | undefined) => void): void {
+    session.depart(this.#now(), relay)
+  }
+
   /** Tells the directory what others must know of the session: after every change of its presence or flags. */
   announce(session: Session): void {
-    if (session.isClosed) return
+    if (session.isClosed || session.departedAt !== undefined) return
     const route: Route = {
       jid: session.jid.full,
       bare: session.jid.bare,
@@ -168,11 +193,7 @@ export class Sessions {
     const { outlet } = session
     const wasAvailable = session.isAvailable
     const rest = session.close()
-    this.#byJid.delete(session.jid.full)
-    this.#byId.delete(session.id)
-    const own = this.#byUser.get(session.username)
-    own?.delete(session)
-    if (own?.size === 0) this.#byUser.delete(session.username)
+    this.#delete(session)
     this.#directory.remove(session.jid.bare, session.resource, session.id)
     outlet?.end(streamErrors[reason]?.())
     this.onUndelivered?.(session, rest)
@@ -187,10 +208,30 @@ export class Sessions {
   sweep(): void {
     const now = this.#now()
     for (const session of this.#byJid.values()) {
-      if (session.restingSince !== undefined && now - session.restingSince >= session.resumableMs) {
-        void this.end(session, 'timeout')
+      if (session.departedAt !== undefined) {
+        if (now - session.departedAt >= DEPARTED_MS) void this.end(session, 'left')
+        continue
       }
+      if (session.isLeaving || session.restingSince === undefined) continue
+      if (now - session.restingSince >= session.resumableMs) void this.end(session, 'timeout')
     }
+  }
+
+  #add(session: Session): void {
+    session.onOverflow = () => void this.end(session, 'overflow')
+    const own = this.#byUser.get(session.username) ?? new Set()
+    own.add(session)
+    this.#byUser.set(session.username, own)
+    this.#byJid.set(session.jid.full, session)
+    this.#byId.set(session.id, session)
+  }
+
+  #delete(session: Session): void {
+    this.#byJid.delete(session.jid.full)
+    this.#byId.delete(session.id)
+    const own = this.#byUser.get(session.username)
+    own?.delete(session)
+    if (own?.size === 0) this.#byUser.delete(session.username)
   }
 
   /** Makes room by ending the session that rests longest. */

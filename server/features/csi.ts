@@ -67,6 +67,8 @@ export default feature({
     server.nonza(NS_CSI, 'active', activate)
     // XEP-0352 §5.2: a resumed stream is active.
     server.on('session:resumed', 'watch', ({ session }) => activate(session))
+    // On another node it is active too: what was held back goes along as unacknowledged.
+    server.on('session:leaving', 'watch', ({ session }) => activate(session))
     server.on('session:closed', 'watch', ({ session }) => {
       inactive.delete(session)
     })

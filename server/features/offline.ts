@@ -80,6 +80,7 @@ export default feature({
         throw error
       }
     })
+    server.on('session:leaving', 'watch', ({ session }) => holds.letGo(session))
     server.on('session:closed', 'watch', ({ session }) => holds.forget(session))
     server.on('account:removed', 'watch', ({ username }) => counter.drop(username))
     return () => holds.letAllGo()
