@@ -3,6 +3,7 @@ import { type Appliance, startAppliance } from '../support/appliance.ts'
 import { type Archived, type Arrival, archiveOf, GoodClient, rhythm } from './good-client.ts'
 import { canBreakProcesses, gone, postgresOf, signalAll } from './processes.ts'
 import { type Chance, chance, isThorough } from './random.ts'
+import { repeated } from './repeated.ts'
 
 const rounds = isThorough ? 20 : 8
 const limitMs = 180_000
@@ -42,15 +43,6 @@ async function killed(appliance: Appliance, withPostgres: boolean): Promise<void
 
 const isText = (body: string | undefined): boolean => body?.startsWith('n') ?? false
 const inOrder = (bodies: string[]): string[] => bodies.toSorted((a, b) => Number(a.slice(1)) - Number(b.slice(1)))
-
-function repeated(values: readonly (string | undefined)[]): (string | undefined)[] {
-  const seen = new Set<string | undefined>()
-  return values.filter(value => {
-    const isAgain = seen.has(value)
-    seen.add(value)
-    return isAgain
-  })
-}
 
 test.skipIf(!canBreakProcesses)(
   'what was acknowledged survives kill -9 at any moment, once and in order, with and without the database',

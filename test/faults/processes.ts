@@ -32,6 +32,12 @@ export async function postgresOf(dataDir: string): Promise<number[]> {
   return found.map(({ pid }) => pid)
 }
 
+/** The children of a process that run this program. */
+export async function childrenOf(parent: number, name: string): Promise<number[]> {
+  const all = await processes()
+  return all.filter(one => one.parent === parent && one.name === name).map(({ pid }) => pid)
+}
+
 /** Sends a signal to each; one that has ended meanwhile is left out. */
 export function signalAll(pids: readonly number[], name: NodeJS.Signals): void {
   for (const pid of pids) {

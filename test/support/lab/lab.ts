@@ -28,12 +28,15 @@ export interface LabHost {
 /** A network of its own. `await using` takes it away. */
 export class Lab implements AsyncDisposable {
   readonly hosts: readonly LabHost[]
+  /** The address of this process on that network. */
+  readonly gateway: string
   readonly #id: string
   readonly #folder: string
 
-  private constructor(id: string, hosts: readonly LabHost[], folder: string) {
+  private constructor(id: string, hosts: readonly LabHost[], gateway: string, folder: string) {
     this.#id = id
     this.hosts = hosts
+    this.gateway = gateway
     this.#folder = folder
   }
 
@@ -66,7 +69,7 @@ export class Lab implements AsyncDisposable {
         through: ['ip', 'netns', 'exec', namespace],
       })
     }
-    return new Lab(id, hosts, mkdtempSync(path.join(tmpdir(), 'lanthorn-lab-')))
+    return new Lab(id, hosts, `${net}.254`, mkdtempSync(path.join(tmpdir(), 'lanthorn-lab-')))
   }
 
   /** A folder for files of this lab. */

@@ -1,0 +1,162 @@
+/** People on different PCs who write to each other all the while one of the PCs fails, come back where they can, and keep account of everything. */
+import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'vitest'
+import { archiveOf, GoodClient, type Person } from '../faults/good-client.ts'
+import { repeated } from '../faults/repeated.ts'
+import type { LabNode } from '../support/lab/office.ts'
+
+const rhythmMs = 20
+const backMs = 250
+const settleMs = 60_000
+
+/** One person and where it is, or would like to be. */
+interface Seat {
+  readonly client: GoodClient
+  readonly to: Person
+  nodes: readonly LabNode[]
+  number: number
+  /** How long it took to be back after its connection had broken, milliseconds. */
+  readonly backAfter: number[]
+}
+
+/** Romeo and Juliet write to each other, each on a PC of its own; Mercutio and Anna too, both on the same PC. */
+export class Talk implements AsyncDisposable {
+  readonly #seats = new Map<Person, Seat>()
+  readonly #sentAt = new Map<string, number>()
+  #isOver = false
+  #running: Promise<unknown> = Promise.resolve()
+
+  /** @param places for each person the PCs where it may log in, the best first */
+  static async start(places: Record<Person, readonly LabNode[]>): Promise<Talk> {
+    const talk = new Talk()
+    const partner: Record<Person, Person> = { romeo: 'juliet', juliet: 'romeo', mercutio: 'anna', anna: 'mercutio' }
+    for (const [person, nodes] of Object.entries(places) as [Person, readonly LabNode[]][]) {
+      const seat = { client: new GoodClient(person), to: partner[person], nodes, number: 0, backAfter: [] }
+      talk.#seats.set(person, seat)
+      await talk.#connect(seat)
+    }
+    talk.#running = Promise.all([...talk.#seats.values()].map(seat => talk.#talk(seat)))
+    talk.#running.catch(() => undefined) // whoever waits for it in `stop` hears of it
+    return talk
+  }
+
+  /** Where a person logs in from now on when its connection breaks. */
+  moves(person: Person, nodes: readonly LabNode[]): void {
+    this.#seat(person).nodes = nodes
+  }
+
+  client(person: Person): GoodClient {
+    return this.#seat(person).client
+  }
+
+  /** How long each reconnection of this person took. */
+  backAfter(person: Person): readonly number[] {
+    return this.#seat(person).backAfter
+  }
+
+  /** Lets `count` more messages of this person be acknowledged. */
+  async goesOn(person: Person, count = 20): Promise<void> {
+    const { client } = this.#seat(person)
+    const goal = client.acknowledged.length + count
+    const end = performance.now() + settleMs
+    while (client.acknowledged.length < goal) {
+      if (performance.now() > end) throw new Error(`${person} waited ${settleMs} ms for ${count} acknowledgements`)
+      await delay(5)
+    }
+  }
+
+  /** The longest that the receiver of a person saw nothing of it between two moments, milliseconds. */
+  longestGap(receiver: Person, from: number, to: number): number {
+    const moments = this.#seat(receiver)
+      .client.arrivals.map(({ at }) => at)
+      .filter(at => at >= from && at <= to)
+    const all = [from, ...moments, to]
+    return Math.max(...all.slice(1).map((at, index) => at - (all[index] ?? at)))
+  }
+
+  /** Nobody says anything more; everybody gets everything. */
+  async stop(): Promise<void> {
+    this.#isOver = true
+    await this.#running
+    for (const seat of this.#seats.values()) {
+      if (!seat.client.isOnline) await this.#back(seat)
+      await seat.client.settled(settleMs)
+    }
+  }
+
+  /**
+   * That everything that was acknowledged stands once in the archive of its receiver, reached it, and did not reach it twice.
+   * @param reader a PC that is there
+   */
+  async expectKept(reader: LabNode): Promise<{ sent: number; acknowledged: number }> {
+    let sent = 0
+    let acknowledged = 0
+    for (const { client, to } of this.#seats.values()) {
+      const archive = (await archiveOf(reader.appliance, to)).filter(({ body }) => body.startsWith(`${client.person}-`))
+      const bodies = archive.map(({ body }) => body)
+      const kept = new Set(bodies)
+      const receiver = this.#seat(to).client
+      expect(
+        client.acknowledged.filter(body => !kept.has(body)),
+        `${client.person}: acknowledged and lost`,
+      ).toEqual([])
+      expect(repeated(bodies), `${client.person}: twice in the archive`).toEqual([])
+      await receiver.until(
+        () => client.acknowledged.every(body => receiver.hasReceived(body)),
+        `what ${client.person} was told is kept`,
+        settleMs,
+      )
+      const ids = receiver.arrivals.filter(({ isCounted }) => isCounted).map(({ stanzaId }) => stanzaId)
+      expect(repeated(ids), `${to}: arrived twice`).toEqual([])
+      sent += client.acknowledged.length
+      acknowledged += client.acknowledged.length
+    }
+    return { sent, acknowledged }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true
+    await this.#running.catch(() => undefined)
+    for (const { client } of this.#seats.values()) await client.leave()
+  }
+
+  #seat(person: Person): Seat {
+    const seat = this.#seats.get(person)
+    if (!seat) throw new Error(`${person} does not take part`)
+    return seat
+  }
+
+  async #talk(seat: Seat): Promise<void> {
+    while (!this.#isOver) {
+      if (!seat.client.isOnline) await this.#back(seat)
+      const body = `${seat.client.person}-${seat.number++}`
+      this.#sentAt.set(body, performance.now())
+      seat.client.message(`${seat.to}@office.test`, body)
+      seat.client.askForAck()
+      await delay(rhythmMs)
+    }
+  }
+
+  /** Back where it can be, and with what was not kept. */
+  async #back(seat: Seat): Promise<void> {
+    await seat.client.over()
+    const since = performance.now()
+    await this.#connect(seat)
+    seat.backAfter.push(performance.now() - since)
+  }
+
+  async #connect(seat: Seat): Promise<void> {
+    const end = performance.now() + settleMs
+    for (let tries = 0; ; tries++) {
+      const node = seat.nodes[tries % seat.nodes.length]
+      if (!node) throw new Error(`${seat.client.person} has no PC`)
+      try {
+        return await seat.client.connect(node.appliance)
+      } catch (error) {
+        if (performance.now() > end) throw error
+        if (tries % seat.nodes.length === seat.nodes.length - 1) await delay(backMs)
+      }
+    }
+  }
+}

@@ -1,0 +1,153 @@
+/** One office on several PCs of a lab: real appliances that found each other by themselves, and, if wanted, a PostgreSQL of their own beside them. */
+import { appendFile } from 'node:fs/promises'
+import path from 'node:path'
+import { getNodes } from '../../../server/admin/contract/nodes.ts'
+import { connect } from '../../../server/cli/client.ts'
+import { type Appliance, type ApplianceConfig, startAppliance } from '../appliance.ts'
+import {
+  account,
+  eventually,
+  makeAccount,
+  ownPrograms,
+  PostgresServer,
+  quietPort,
+  removeServers,
+  serverFolder,
+} from '../postgres-server.ts'
+import { Lab, type LabHost } from './lab.ts'
+
+const token = 'a token of this test that is long enough'
+const viewMs = 40_000
+
+/** An appliance on a PC of the lab. */
+export interface LabNode {
+  readonly name: string
+  readonly host: LabHost
+  readonly appliance: Appliance
+}
+
+interface LabOfficeOptions {
+  readonly pcs: number
+  /** 'outside': a PostgreSQL at the switch that every PC reaches; 'embedded': on one of the PCs. */
+  readonly database: 'outside' | 'embedded'
+  readonly config?: ApplianceConfig
+}
+
+export class LabOffice implements AsyncDisposable {
+  readonly lab: Lab
+  readonly nodes: readonly LabNode[]
+  readonly #database: PostgresServer | undefined
+  readonly #folder: string | undefined
+
+  private constructor(parts: { lab: Lab; nodes: LabNode[]; database?: PostgresServer; folder?: string }) {
+    this.lab = parts.lab
+    this.nodes = parts.nodes
+    this.#database = parts.database
+    this.#folder = parts.folder
+  }
+
+  /** Starts all PCs at the same moment, and waits until each of them sees all others. */
+  static async open(options: LabOfficeOptions): Promise<LabOffice> {
+    const lab = Lab.open(options.pcs)
+    const nodes: LabNode[] = []
+    let database: PostgresServer | undefined
+    let folder: string | undefined
+    try {
+      if (options.database === 'outside') {
+        folder = await serverFolder()
+        database = await startDatabase(folder)
+      }
+      const url = database ? urlOf(lab, database) : 'embedded'
+      await Promise.all(
+        lab.hosts.map(async host => {
+          const appliance = await startAppliance({
+            through: host.through,
+            host: host.address,
+            config: {
+              node: host.name,
+              database: { url },
+              ...options.config,
+              listen: { host: '0.0.0.0', ...options.config?.listen },
+              cluster: { enabled: true, token },
+              settings: { 'passwords.iterations': 4096, ...options.config?.settings },
+            },
+          })
+          nodes.push({ name: host.name, host, appliance })
+        }),
+      )
+      nodes.sort((a, b) => a.name.localeCompare(b.name))
+      const office = new LabOffice({ lab, nodes, ...(database && { database }), ...(folder && { folder }) })
+      await office.isWhole()
+      return office
+    } catch (error) {
+      for (const { appliance } of nodes) await appliance.cleanup()
+      if (database && folder) await removeServers([database], folder)
+      await lab[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+
+  node(number: number): LabNode {
+    const node = this.nodes[number - 1]
+    if (!node) throw new Error(`there is no PC ${number} in this lab`)
+    return node
+  }
+
+  /** What one PC shows of all. */
+  async view(node: LabNode) {
+    return await (await connect(node.appliance.dataDir))(getNodes)
+  }
+
+  /** Resolves when every one of these PCs sees all of them as on, with a good link and a member of the cluster. */
+  async isWhole(nodes: readonly LabNode[] = this.nodes, limitMs = viewMs): Promise<void> {
+    const names = nodes.map(({ name }) => name)
+    for (const node of nodes) {
+      await eventually(
+        `${node.name} to see ${names.join(', ')}`,
+        async () => {
+          const seen = (await this.view(node)).nodes.filter(({ state }) => state === 'on')
+          return seen.length === names.length && seen.every(({ name }) => names.includes(name))
+        },
+        limitMs,
+      )
+    }
+  }
+
+  /** Resolves when every one of these PCs knows exactly so many connected devices. */
+  async knows(devices: number, nodes: readonly LabNode[] = this.nodes, limitMs = 10_000): Promise<void> {
+    for (const node of nodes) {
+      let known: number | undefined
+      await eventually(
+        `${node.name} to know ${devices} devices`,
+        async () => {
+          known = (await this.view(node)).nodes.find(({ here }) => here)?.routes
+          return known === devices
+        },
+        limitMs,
+      ).catch(error => {
+        throw new Error(`${error.message}; it knows ${known}`, { cause: error })
+      })
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { appliance } of this.nodes) appliance.signal('SIGCONT')
+    await Promise.all(this.nodes.map(({ appliance }) => appliance.cleanup()))
+    if (this.#database && this.#folder) await removeServers([this.#database], this.#folder)
+    await this.lab[Symbol.asyncDispose]()
+  }
+}
+
+async function startDatabase(parent: string): Promise<PostgresServer> {
+  const server = new PostgresServer({ name: 'main', parent, port: await quietPort(), programs: await ownPrograms() })
+  await server.create({ listen_addresses: '*', max_connections: '120' })
+  await appendFile(path.join(server.dataFolder, 'pg_hba.conf'), 'host all all 10.0.0.0/8 scram-sha-256\n')
+  await server.start()
+  await makeAccount(server)
+  return server
+}
+
+function urlOf(lab: Lab, { port }: PostgresServer): string {
+  const { user, password, database } = account
+  return `postgresql://${user}:${password}@${lab.gateway}:${port}/${database}?sslmode=disable`
+}
