@@ -5,6 +5,8 @@ import { statfs } from 'node:fs/promises'
 import net from 'node:net'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
 import { databaseChecks } from './database-checks.ts'
+import type { FarAdmin } from './far.ts'
+import { nodeChecks } from './node-checks.ts'
 import type { Check, CheckResult, OfficeParts } from './parts.ts'
 import { readableBytes } from './words.ts'
 
@@ -16,10 +18,14 @@ const DNS_MS = 2_000
 const privateNames = /(^|\.)(lan|local|internal|test|localhost|home\.arpa|intranet|corp|home)$/
 
 /** All checks of an office's PC. `dataFolder` is where everything is kept. */
-export function checksOf(office: OfficeParts, options: { dataFolder: string; now: () => number }): Check[] {
+export function checksOf(
+  office: OfficeParts,
+  options: { dataFolder: string; now: () => number; far: FarAdmin },
+): Check[] {
   return [
     databaseCheck(office),
     ...databaseChecks(office, options.now),
+    ...nodeChecks(office.nodes, () => options.far.clocks()),
     clockCheck(office, options.now),
     diskCheck(options.dataFolder),
     portsCheck(office),

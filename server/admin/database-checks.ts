@@ -20,7 +20,8 @@ function placeCheck(office: OfficeParts): Check {
     why: 'While the PC with the database is off, people who are online go on chatting, but nobody new can sign in.',
     run: () => {
       if (office.isDatabaseOutside) return undefined
-      return { state: 'ok', sentence: 'The one database of the office is on this PC.' }
+      const other = office.nodes.nodes.find(node => node.database === 'main' && !node.here)
+      return { state: 'ok', sentence: `The one database of the office is on ${other?.name ?? 'this PC'}.` }
     },
   }
 }

@@ -9,7 +9,7 @@ const HEARTBEAT_MS = 15_000
 const WAITING_BYTES_MAX = 256 * 1024
 const STREAMS_MAX = 200
 const PER_ADDRESS_MAX = 30
-const COALESCE_MS = 1_000
+const COALESCE_MS = { people: 1_000, connections: 1_000, nodes: 500 } as const
 
 interface Stream {
   readonly address: string
@@ -113,7 +113,7 @@ export function frame(name: string, data: unknown, id?: string | number): string
 /** Events for pages: whoever follows gets all of them. */
 export class Events {
   readonly #followers = new Set<Stream>()
-  readonly #late = new Map<'people' | 'connections', NodeJS.Timeout>()
+  readonly #late = new Map<keyof typeof COALESCE_MS, NodeJS.Timeout>()
 
   /** @param streams where the streams are kept and counted */
   follow(streams: Streams, request: FastifyRequest, reply: FastifyReply): void {
@@ -132,13 +132,13 @@ export class Events {
     for (const stream of this.#followers) stream.write(text)
   }
 
-  /** Tells all pages to ask for a list again, at most once a second. */
-  stir(type: 'people' | 'connections'): void {
+  /** Tells all pages to ask for a list again, at most once a second (PCs: twice). */
+  stir(type: keyof typeof COALESCE_MS): void {
     if (this.#followers.size === 0 || this.#late.has(type)) return
     const timer = setTimeout(() => {
       this.#late.delete(type)
       this.tell(type, {})
-    }, COALESCE_MS)
+    }, COALESCE_MS[type])
     timer.unref()
     this.#late.set(type, timer)
   }

@@ -3,6 +3,7 @@ import { statfs } from 'node:fs/promises'
 import { DatabaseAway } from '../db/pool.ts'
 import type { Activity } from './activity.ts'
 import type { Figures } from './contract/office.ts'
+import type { FarAdmin, OwnFigures } from './far.ts'
 import type { OfficeParts } from './parts.ts'
 
 const PEOPLE_FRESH_MS = 10_000
@@ -12,14 +13,22 @@ const STORED_FRESH_MS = 60_000
 export class FiguresReader {
   readonly #office: OfficeParts
   readonly #activity: Activity
+  readonly #far: FarAdmin
   readonly #dataFolder: string
   readonly #now: () => number
   readonly #people: Remembered
   readonly #stored: Remembered
 
-  constructor(options: { office: OfficeParts; activity: Activity; dataFolder: string; now: () => number }) {
+  constructor(options: {
+    office: OfficeParts
+    activity: Activity
+    far: FarAdmin
+    dataFolder: string
+    now: () => number
+  }) {
     this.#office = options.office
     this.#activity = options.activity
+    this.#far = options.far
     this.#dataFolder = options.dataFolder
     this.#now = options.now
     const { db, accounts } = options.office
@@ -37,15 +46,26 @@ export class FiguresReader {
     this.#people.forget()
   }
 
+  /** What this PC alone counts. */
+  get own(): OwnFigures {
+    const slowestMs = this.#activity.durations.percentile(0.99)
+    return {
+      messagesToday: this.#activity.messagesToday,
+      slowestMs: slowestMs === null ? null : Math.round(slowestMs * 100) / 100,
+    }
+  }
+
+  /** Of the whole office. */
   async read(): Promise<Figures> {
     const now = this.#now()
     const { bavail, blocks, bsize } = await statfs(this.#dataFolder)
-    const slowestMs = this.#activity.durations.percentile(0.99)
+    const all = [this.own, ...this.#far.figures]
+    const slowest = all.flatMap(one => one.slowestMs ?? [])
     return {
       peopleOnline: [...this.#office.directory.bareJids()].length,
       people: await this.#people.read(now),
-      messagesToday: this.#activity.messagesToday,
-      slowestMs: slowestMs === null ? null : Math.round(slowestMs * 100) / 100,
+      messagesToday: all.reduce((sum, one) => sum + one.messagesToday, 0),
+      slowestMs: slowest.length === 0 ? null : Math.max(...slowest),
       storedBytes: await this.#stored.read(now),
       diskBytes: blocks * bsize,
       diskFreeBytes: bavail * bsize,

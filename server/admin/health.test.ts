@@ -15,6 +15,7 @@ function checkThat(id: string, result: () => CheckResult | undefined | Promise<C
 describe('health', () => {
   test('shows what fails first, hides what does not apply, and survives a check that breaks', async () => {
     const health = new Health({
+      sentence: () => 'One PC carries the office.',
       log: quiet,
       now: Date.now,
       checks: [
@@ -40,6 +41,7 @@ describe('health', () => {
     vi.useFakeTimers()
     try {
       const health = new Health({
+        sentence: () => 'One PC carries the office.',
         log: quiet,
         now: Date.now,
         checks: [checkThat('hangs', () => new Promise(() => undefined))],
@@ -60,6 +62,7 @@ describe('health', () => {
     let state: 'ok' | 'warn' = 'ok'
     const told: string[] = []
     const health = new Health({
+      sentence: () => 'One PC carries the office.',
       log: quiet,
       now: Date.now,
       checks: [checkThat('one', () => ({ state, sentence: `It is ${state}.` }))],

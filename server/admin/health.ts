@@ -23,16 +23,19 @@ export class Health {
   readonly #checks: readonly Check[]
   readonly #log: Logger
   readonly #now: () => number
+  readonly #sentence: () => string
   readonly #timer: NodeJS.Timeout
   #report: HealthReport
   #running: Promise<HealthReport> | undefined
   /** Told when the state, or what is wrong, has changed. */
   onChange: ((summary: EventData<'state'>) => void) | undefined
 
-  constructor(options: { checks: readonly Check[]; log: Logger; now: () => number }) {
+  /** @param options.sentence what is said while all is well: “Two PCs carry the office.” */
+  constructor(options: { checks: readonly Check[]; log: Logger; now: () => number; sentence: () => string }) {
     this.#checks = options.checks
     this.#log = options.log
     this.#now = options.now
+    this.#sentence = options.sentence
     this.#report = { state: 'ok', checkedAt: new Date(options.now()).toISOString(), checks: [] }
     this.#timer = setInterval(() => void this.check(), EVERY_MS)
     this.#timer.unref()
@@ -47,8 +50,7 @@ export class Health {
   get summary(): EventData<'state'> {
     const { state, checks } = this.#report
     const first = checks[0]
-    if (state === 'ok' || !first)
-      return { state: 'ok', headline: 'Everything works', sentence: 'One PC carries the office.' }
+    if (state === 'ok' || !first) return { state: 'ok', headline: 'Everything works', sentence: this.#sentence() }
     const headline = state === 'bad' ? 'Something is broken' : 'Chat works'
     return { state, headline, sentence: first.sentence }
   }

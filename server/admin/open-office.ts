@@ -3,19 +3,25 @@ import type { Logger } from 'pino'
 import { Activity } from './activity.ts'
 import { BrowserSessions } from './browser-sessions.ts'
 import { checksOf } from './checks.ts'
+import { describeSession } from './connections.ts'
 import type { BackupJob } from './contract/backups.ts'
+import type { Connection } from './contract/connections.ts'
 import type { DatabaseMove } from './contract/database.ts'
+import type { HistoryEntry } from './contract/logs.ts'
 import type { Events, Streams } from './events.ts'
+import { FarAdmin } from './far.ts'
 import { FiguresReader } from './figures.ts'
-import { Happenings } from './happenings.ts'
+import { aboutOf, Happenings } from './happenings.ts'
 import { Health } from './health.ts'
 import { History } from './history.ts'
 import type { AdminParts, OfficeParts } from './parts.ts'
+import { digestOf, PcWatch } from './pc-news.ts'
 import { SignIn } from './sign-in.ts'
 import { ScriptTokens } from './tokens.ts'
 
 const SWEEP_EVERY_MS = 60_000
 const FIGURES_MS = 1_000
+const TELL_FIGURES_MS = 2_000
 
 /** The tables of the admin side, in the order they were added; for the migrations of the database. */
 export const adminMigrations: readonly string[] = [
@@ -37,6 +43,10 @@ export class OpenOffice {
   readonly activity: Activity
   readonly health: Health
   readonly figures: FiguresReader
+  /** The other PCs. */
+  readonly far: FarAdmin
+  readonly #pc: string
+  readonly #now: () => number
   readonly #log: Logger
   readonly #events: Events
   readonly #streams: Streams
@@ -47,6 +57,8 @@ export class OpenOffice {
     const { db, accounts, hooks, domain, iterations } = office
     this.parts = office
     this.openedAt = now()
+    this.#pc = admin.pc
+    this.#now = now
     this.#log = log
     this.#events = pages.events
     this.#streams = pages.streams
@@ -56,24 +68,47 @@ export class OpenOffice {
     this.history = new History({ db, now, nextId })
     this.happenings = new Happenings({ now, nextId, onHappening: one => this.#events.tell('happened', one) })
     this.activity = new Activity({ db, hooks, log, now })
-    this.health = new Health({ checks: checksOf(office, { dataFolder, now }), log, now })
-    this.figures = new FiguresReader({ office, activity: this.activity, dataFolder, now })
+    this.far = new FarAdmin({
+      bus: office.bus,
+      directory: office.directory,
+      now,
+      connections: () => this.connections(),
+      endOne: async (jid, reason) => {
+        const session = office.sessions.get(jid)
+        if (session) await office.sessions.end(session, reason)
+        return session !== undefined
+      },
+      endAll: async (username, reason) => {
+        await Promise.all([...office.sessions.of(username)].map(session => office.sessions.end(session, reason)))
+      },
+      onDeed: entry => this.#farDeed(entry),
+    })
+    const checks = checksOf(office, { dataFolder, now, far: this.far })
+    this.health = new Health({ checks, log, now, sentence: () => office.nodes.sentence })
+    this.figures = new FiguresReader({ office, activity: this.activity, far: this.far, dataFolder, now })
     this.#watch()
     this.#every(FIGURES_MS, this.#figuresTeller())
+    this.#every(TELL_FIGURES_MS, async () => this.far.tellFigures(this.figures.own))
     this.#every(SWEEP_EVERY_MS, () => this.#sweep())
+  }
+
+  /** The devices that are connected to this PC. */
+  connections(): Connection[] {
+    return [...this.parts.sessions.all()].map(session => describeSession(session, this.#pc, this.#now()))
   }
 
   /** Stops watching, and saves who is connected as seen now. */
   async close(): Promise<void> {
     for (const undo of this.#undo.splice(0)) undo()
     this.health.close()
+    this.far.close()
     for (const { username } of this.parts.sessions.all()) this.activity.see(username)
     await this.activity.close()
   }
 
   /** Turns what happens in the chat into events for pages. */
   #watch(): void {
-    const { db, hooks, database, backups } = this.parts
+    const { db, hooks, database, backups, nodes } = this.parts
     const stirBoth = (): void => {
       this.#events.stir('people')
       this.#events.stir('connections')
@@ -82,7 +117,9 @@ export class OpenOffice {
     this.scriptTokens.onRecheck = () => this.#streams.endOfTokens()
     this.activity.onCome = stirBoth
     this.history.onDeed = entry => {
-      if (entry.kind !== 'sign-in') this.happenings.add('ok', entry.sentence)
+      if (entry.kind === 'sign-in') return
+      this.happenings.add('ok', entry.sentence, aboutOf(entry.kind))
+      this.far.tellDeed(entry)
     }
     this.health.onChange = summary => this.#events.tell('state', summary)
     this.#undo.push(
@@ -102,6 +139,7 @@ export class OpenOffice {
       }),
       database.onMove(move => this.#moveWent(move)),
       backups.onJob(job => this.#jobWent(job)),
+      nodes.onChange(this.#nodesTeller()),
     )
   }
 
@@ -119,6 +157,37 @@ export class OpenOffice {
     if (job.state === 'running') return
     this.happenings.add(job.state === 'done' ? 'ok' : 'bad', job.sentence)
     void this.health.check()
+  }
+
+  /** Pages about PCs ask again; what happened among them is told, and checked, when it matters. */
+  #nodesTeller(): () => void {
+    const { nodes } = this.parts
+    const watch = new PcWatch(this.#now)
+    watch.look(nodes.nodes)
+    let digest = digestOf(nodes.nodes)
+    let waiting = ''
+    return () => {
+      this.#events.stir('nodes')
+      const requests = nodes.requests.slice(0, 8)
+      const asking = requests.map(request => request.id).join()
+      if (asking !== waiting) this.#events.tell('join-request', { requests })
+      for (const { name } of requests.filter(request => !waiting.split(',').includes(request.id)))
+        this.happenings.add('warn', `${name} asks to join.`, 'pcs')
+      waiting = asking
+      const now = digestOf(nodes.nodes)
+      if (now === digest) return
+      digest = now
+      for (const { state, sentence } of watch.look(nodes.nodes)) this.happenings.add(state, sentence, 'pcs')
+      this.#events.stir('connections')
+      void this.health.check()
+    }
+  }
+
+  /** What was done on another PC stands here too, and lists that it changed are asked for again. */
+  #farDeed({ kind, sentence, by }: HistoryEntry): void {
+    this.happenings.add('ok', sentence, aboutOf(kind))
+    if (kind === 'person') this.#peopleChanged()
+    if (kind === 'setting') this.#events.tell('setting', { key: '', by })
   }
 
   #peopleChanged(): void {

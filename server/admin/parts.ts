@@ -1,5 +1,6 @@
 /** What the admin pages are given by main.ts: nothing here is built by them. */
 import type { Logger } from 'pino'
+import type { Bus } from '../cluster/bus.ts'
 import type { Directory } from '../cluster/directory.ts'
 import type { Accounts } from '../core/accounts.ts'
 import type { HookTable } from '../core/hooks.ts'
@@ -80,6 +81,8 @@ export interface OfficeParts {
   readonly settings: Settings
   readonly hooks: HookTable
   readonly directory: Directory
+  /** To the admin sides of the other PCs; absent: there are none. */
+  readonly bus?: Bus
   readonly tls: ServerTls
   /** Iterations of new password verifiers (RFC 5802): what a made-up verifier of an unknown user costs. */
   iterations(): number

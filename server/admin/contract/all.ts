@@ -5,7 +5,20 @@ import { endConnection, listConnections } from './connections.ts'
 import { getDatabase, listSnippets, moveDatabase, removeOldDatabase, steerMove, testDatabase } from './database.ts'
 import { followEvents } from './events.ts'
 import { getHealth, mendHealth, recheckHealth } from './health.ts'
+import { getJoining, getMerging, startJoining, startMerging, stopJoining, stopMerging } from './joining.ts'
 import { followLog, listHistory, listLog } from './logs.ts'
+import {
+  answerJoin,
+  discoverNodes,
+  drainNode,
+  dropJoinCode,
+  getNodes,
+  makeJoinCode,
+  removeNode,
+  restartNode,
+  resumeNode,
+  setCluster,
+} from './nodes.ts'
 import { getConnect, getHome } from './office.ts'
 import {
   addPerson,
@@ -28,6 +41,9 @@ export const endpoints = {
   createOffice,
   getRecovery,
   keepRecovery,
+  getJoining,
+  startJoining,
+  stopJoining,
   getSession,
   signIn,
   signOut,
@@ -59,6 +75,19 @@ export const endpoints = {
   getHealth,
   recheckHealth,
   mendHealth,
+  getNodes,
+  setCluster,
+  makeJoinCode,
+  dropJoinCode,
+  answerJoin,
+  discoverNodes,
+  drainNode,
+  resumeNode,
+  restartNode,
+  removeNode,
+  getMerging,
+  startMerging,
+  stopMerging,
   getDatabase,
   testDatabase,
   moveDatabase,

@@ -30,10 +30,13 @@ test('only set-up, sign-in and the public certificate answer without an administ
       'checkDomain',
       'createOffice',
       'downloadAuthority',
+      'getJoining',
       'getSetup',
       'openLink',
       'signIn',
       'signOut',
+      'startJoining',
+      'stopJoining',
     ].sort(),
   )
 })

@@ -66,11 +66,14 @@ export const Joining = Type.Object(
 /** Static of {@link Joining}. */
 export type Joining = Static<typeof Joining>
 
-/** GET: what was found on the network, and where joining stands. Polled twice a second by the wizard. */
+/**
+ * GET: what was found on the network, and where joining stands. Polled twice a second by the wizard; once this PC has joined it still tells the wizard,
+ * and nobody who may not set this PC up, how it ended.
+ */
 export const getJoining = endpoint({
   method: 'GET',
   path: '/api/setup/join',
-  access: 'setup',
+  access: 'open',
   summary: 'Offices on the network, and where joining stands',
   reply: Type.Object(
     {

@@ -72,6 +72,7 @@ export const HistoryEntry = Type.Object(
       Type.Literal('sign-in'),
       Type.Literal('connection'),
       Type.Literal('office'),
+      Type.Literal('pc'),
       Type.Literal('token'),
     ]),
     sentence: Type.String({ description: '“Added Ben Hall (ben@acme.example).”' }),

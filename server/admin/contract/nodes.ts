@@ -1,7 +1,7 @@
 /** The PCs of the office: who carries it, how they see each other, who wants in, and who shall go. Internally a PC is a node. */
 import { type Static, Type } from 'typebox'
 import { endpoint, Moment } from './endpoint.ts'
-import { Happening } from './office.ts'
+import { Happening } from './happening.ts'
 
 const name = Type.String({ minLength: 1, maxLength: 63 })
 const strict = { additionalProperties: false }

@@ -1,6 +1,8 @@
 /** Home: how the office is, in one sentence and a few figures; and what a chat app needs to know. */
 import { type Static, Type } from 'typebox'
-import { endpoint, Moment, Wellness } from './endpoint.ts'
+import { endpoint, Wellness } from './endpoint.ts'
+import { Happening } from './happening.ts'
+import { Node } from './nodes.ts'
 
 /** The figures on Home. */
 export const Figures = Type.Object(
@@ -20,35 +22,6 @@ export const Figures = Type.Object(
 /** Static of {@link Figures}. */
 export type Figures = Static<typeof Figures>
 
-/** One PC of the office. */
-export const Pc = Type.Object(
-  {
-    id: Type.String(),
-    name: Type.String(),
-    here: Type.Boolean({ description: 'This PC answers you.' }),
-    state: Type.Union([Type.Literal('on'), Type.Literal('starting'), Type.Literal('paused'), Type.Literal('off')]),
-    people: Type.Integer({ minimum: 0, description: 'People connected to it.' }),
-    database: Type.Union([Type.Literal('main'), Type.Literal('copy'), Type.Literal('outside'), Type.Literal('none')], {
-      description: 'outside: the office’s own PostgreSQL servers.',
-    }),
-    copyLagSeconds: Type.Optional(Type.Number({ minimum: 0 })),
-    addresses: Type.Array(Type.String(), { maxItems: 32 }),
-    version: Type.String(),
-    upSince: Type.Optional(Moment),
-  },
-  { additionalProperties: false },
-)
-/** Static of {@link Pc}. */
-export type Pc = Static<typeof Pc>
-
-/** Something that happened, as a sentence for people. */
-export const Happening = Type.Object(
-  { id: Type.String(), at: Moment, sentence: Type.String(), state: Wellness },
-  { additionalProperties: false },
-)
-/** Static of {@link Happening}. */
-export type Happening = Static<typeof Happening>
-
 /** GET: everything on Home. */
 export const getHome = endpoint({
   method: 'GET',
@@ -61,19 +34,23 @@ export const getHome = endpoint({
       headline: Type.String({ description: 'Two or three words beside the mark: “Everything works”.' }),
       sentence: Type.String({ description: '“One PC carries the office.”' }),
       figures: Figures,
-      pcs: Type.Array(Pc, { maxItems: 64 }),
+      pcs: Type.Array(Node, { maxItems: 64 }),
       happened: Type.Array(Happening, { maxItems: 5, description: 'Newest first.' }),
       todo: Type.Array(
         Type.Object(
           {
-            id: Type.Union([Type.Literal('people'), Type.Literal('connect'), Type.Literal('recovery')], {
-              description: 'people: more than one account; connect: a chat app has signed in; recovery: sheet kept.',
-            }),
+            id: Type.Union(
+              [Type.Literal('pc'), Type.Literal('people'), Type.Literal('connect'), Type.Literal('recovery')],
+              {
+                description:
+                  'pc: more than one PC; people: more than one account; connect: a chat app has signed in; recovery: sheet kept.',
+              },
+            ),
             done: Type.Boolean(),
           },
           { additionalProperties: false },
         ),
-        { maxItems: 3, description: 'In this order; a thing that cannot be done here is left out.' },
+        { maxItems: 4, description: 'In this order; a thing that cannot be done here is left out.' },
       ),
     },
     { additionalProperties: false },

@@ -7,7 +7,9 @@ import { connectionRoutes } from './connections.ts'
 import { databaseRoutes } from './database.ts'
 import { eventRoutes } from './events.ts'
 import { healthRoutes } from './health.ts'
+import { joiningRoutes } from './joining.ts'
 import { logRoutes } from './logs.ts'
+import { nodeRoutes } from './nodes.ts'
 import { officeRoutes } from './office.ts'
 import { peopleRoutes } from './people.ts'
 import { sessionRoutes } from './session.ts'
@@ -16,6 +18,7 @@ import { setupRoutes } from './setup.ts'
 
 export const allRoutes: readonly ((desk: Desk, parts: RouteParts) => void)[] = [
   setupRoutes,
+  joiningRoutes,
   sessionRoutes,
   officeRoutes,
   peopleRoutes,
@@ -24,6 +27,7 @@ export const allRoutes: readonly ((desk: Desk, parts: RouteParts) => void)[] = [
   certificateRoutes,
   logRoutes,
   healthRoutes,
+  nodeRoutes,
   databaseRoutes,
   backupRoutes,
   eventRoutes,

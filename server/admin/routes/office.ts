@@ -2,11 +2,11 @@ import { X509Certificate } from 'node:crypto'
 import { DatabaseAway } from '../../db/pool.ts'
 import type { RouteParts } from '../admin.ts'
 import { isFoundByDns } from '../checks.ts'
-import { getConnect, getHome, type Pc } from '../contract/office.ts'
+import { getConnect, getHome } from '../contract/office.ts'
 import type { OpenOffice } from '../open-office.ts'
 import type { Desk } from '../serve.ts'
 
-export function officeRoutes(desk: Desk, { parts, office }: RouteParts): void {
+export function officeRoutes(desk: Desk, { office }: RouteParts): void {
   desk.serve(getHome, async () => {
     const open = office()
     const { health, happenings, figures } = open
@@ -15,7 +15,7 @@ export function officeRoutes(desk: Desk, { parts, office }: RouteParts): void {
     return {
       ...health.summary,
       figures: numbers,
-      pcs: [ownPc(open, parts.pc, parts.version)],
+      pcs: open.parts.nodes.nodes.slice(0, 64),
       happened: happenings.latest,
       todo: await todoOf(open, numbers.people),
     }
@@ -34,24 +34,10 @@ export function officeRoutes(desk: Desk, { parts, office }: RouteParts): void {
   })
 }
 
-/** This PC; the others come with the cluster. */
-function ownPc({ parts: chat, openedAt }: OpenOffice, name: string, version: string): Pc {
-  return {
-    id: name,
-    name,
-    here: true,
-    state: 'on',
-    people: new Set([...chat.sessions.all()].map(session => session.username)).size,
-    database: chat.isDatabaseOutside ? 'outside' : 'main',
-    addresses: chat.addresses().slice(0, 32),
-    version,
-    upSince: new Date(openedAt).toISOString(),
-  }
-}
-
 async function todoOf({ parts: chat, activity }: OpenOffice, people: number) {
   try {
     return [
+      ...(chat.nodes.enabled ? [{ id: 'pc' as const, done: chat.nodes.nodes.length > 1 }] : []),
       { id: 'people' as const, done: people > 1 },
       { id: 'connect' as const, done: await activity.hasAnybodySignedIn() },
       { id: 'recovery' as const, done: (await chat.recovery.sheet()).kept },

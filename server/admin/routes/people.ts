@@ -106,14 +106,14 @@ export function peopleRoutes(desk: Desk, { office, events }: RouteParts): void {
 
   desk.serve(previewRemoval, async call => {
     const { username, name } = await mustFind(office(), call.params.username)
-    const { sessions, db } = office().parts
+    const { directory, db } = office().parts
     const row = await db.one<{ count: number }>(
       'SELECT count(*)::int AS count FROM roster WHERE username = $1',
       [username],
       { repeat: true },
     )
     const contacts = row?.count ?? 0
-    const devices = sessions.of(username).size
+    const devices = directory.routes(addressOf(office(), { username })).length
     return {
       goes: [
         `The account ${addressOf(office(), { username })} and its password.`,
@@ -157,7 +157,8 @@ async function refuseOwnFall(
   throw refusal('refused', 'You cannot do that to yourself: ask another administrator.')
 }
 
-async function endConnections({ parts: chat }: OpenOffice, username: string): Promise<void> {
+async function endConnections({ parts: chat, far }: OpenOffice, username: string): Promise<void> {
+  far.endAll(username, 'removed')
   await Promise.all([...chat.sessions.of(username)].map(session => chat.sessions.end(session, 'removed')))
 }
 

@@ -7,6 +7,7 @@ import {
   type Setting,
   type SettingChange,
   type SettingPage,
+  type SettingSaved,
   type SettingSchema,
   type SettingValue,
   settingPages,
@@ -41,7 +42,7 @@ type PropertySchema = Record<string, unknown> & {
   advanced?: boolean
 }
 
-export function settingRoutes(desk: Desk, { parts, office, events }: RouteParts): void {
+export function settingRoutes(desk: Desk, { office, events }: RouteParts): void {
   /** Sets one value and tells of it. */
   const save = async (call: Pick<Call<unknown>, 'request'>, key: string, value: SettingValue, words: string) => {
     const { parts: chat, history } = office()
@@ -65,7 +66,7 @@ export function settingRoutes(desk: Desk, { parts, office, events }: RouteParts)
       })
       events.tell('setting', { key, by: name })
     }
-    return { setting, change, pcs: [{ name: parts.pc, state: 'applied' as const }] }
+    return { setting, change, pcs: pcsOf(office()) }
   }
 
   desk.serve(listSettings, async () => {
@@ -101,6 +102,14 @@ export function settingRoutes(desk: Desk, { parts, office, events }: RouteParts)
     const { key, limit = CHANGES_DEFAULT } = query
     const changes = await changesOf(office(), key, limit)
     return { changes: changes.map(change => toChange(office(), change)) }
+  })
+}
+
+/** How far the settings have got; a PC that is off gets them when it is back. */
+function pcsOf({ parts: chat }: OpenOffice): SettingSaved['pcs'] {
+  return chat.nodes.nodes.slice(0, 64).map(({ name, state, settings }) => {
+    const isMissing = state === 'off' || state === 'away'
+    return { name, state: isMissing ? ('away' as const) : settings }
   })
 }
 
