@@ -101,6 +101,12 @@ export class KeptRow {
     this.#keeper.forgetIfDone(this)
   }
 
+  /** The session that held it goes on on another node, which holds it from now on. */
+  departed(): void {
+    this.holders--
+    this.#keeper.forgetIfDone(this)
+  }
+
   /** A client of the receiver has it. */
   taken(): void {
     if (this.holders > 0) this.holders--

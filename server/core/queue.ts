@@ -1,5 +1,8 @@
 import type { Logger } from 'pino'
+import type { DeliveredRow } from '../cluster/bus.ts'
 import { type Database, DatabaseFault } from '../db/pool.ts'
+import { parseJid } from '../xmpp/jid.ts'
+import type { Stanza } from '../xmpp/stanza.ts'
 import { archiveMigrations, columnsOf, pendingRows, recoverStream, writeArchive } from './archive-table.ts'
 import { KeptRow, type RowCounter, type RowInput, type RowKeeper } from './kept-row.ts'
 import { type RecentLimits, RecentWrites } from './recent-writes.ts'
@@ -114,6 +117,39 @@ export class ArchiveQueue implements RowKeeper {
     this.#live.set(row.id, row)
     this.#waiting.push(row)
     this.#schedule()
+    return row
+  }
+
+  /**
+   * Takes over a row that another node made, for a session that holds it here from now on.
+   * @param options.isCommitted it is in the database; otherwise it is written here too, which does no harm
+   * @param options.counter told when it is settled
+   */
+  adopt(
+    record: DeliveredRow,
+    stanza: Stanza,
+    options: { readonly isCommitted: boolean; readonly counter?: RowCounter },
+  ): KeptRow {
+    const known = this.#live.get(record.id)
+    if (known) return known
+    const { id, sender, stream, count, inSender, inReceiver, pending } = record
+    const input = {
+      stanza,
+      from: parseJid(record.from),
+      to: parseJid(record.to),
+      sender,
+      receiver: record.receiver || undefined,
+      keep: { pending, inSender, inReceiver },
+      stream: stream === undefined ? undefined : { id: stream, inbox: options.counter ?? nobody },
+    }
+    const row = new KeptRow(this, id, input, count)
+    this.#live.set(id, row)
+    if (options.isCommitted) row.state = 'committed'
+    else {
+      this.#bytes += stanza.bytes.length
+      this.#waiting.push(row)
+      this.#schedule()
+    }
     return row
   }
 
@@ -359,6 +395,9 @@ export class ArchiveQueue implements RowKeeper {
     for (const inbox of inboxes) inbox.settle()
   }
 }
+
+/** Of rows whose stanzas are counted on another node. */
+const nobody: RowCounter = { next: 0, hold: () => undefined, settle: () => undefined }
 
 const bytesOf = (rows: readonly KeptRow[]): number => rows.reduce((sum, row) => sum + row.input.stanza.bytes.length, 0)
 

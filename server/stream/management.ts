@@ -6,6 +6,8 @@ import { type StanzaError, StreamError, stanzaError } from '../xmpp/errors.ts'
 import { NS_SM } from '../xmpp/namespaces.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import type { ClientStream } from './c2s.ts'
+import type { ResumeRequest } from './handover.ts'
+import { settle } from './settle.ts'
 
 /** §4: counters wrap at 2^32. */
 const WRAP = 2 ** 32
@@ -161,24 +163,23 @@ function manage(stream: ClientStream, session: Session): void {
 
 async function resume(stream: ClientStream, element: Stanza): Promise<void> {
   const { streams, username = '' } = stream
-  const { sessions, hooks, log } = streams.parts
+  const { hooks, log } = streams.parts
   const previd = element.element.getAttr('previd')
   const h = countOf(element)
   if (!previd || h === undefined) {
     refuse(stream, stanzaError('bad-request', 'A <resume/> needs previd and h.'))
     return
   }
-  const session = sessions.byId(previd)
-  if (session?.username !== username || session.resumableMs === 0 || !session.inbox) {
+  const session = await find(stream, { previd, username, h })
+  if (session === 'unknown') {
     await refuseUnknown(stream, { streamId: previd, username, h })
     return
   }
-  if (!(await settle(stream, session, session.inbox))) {
+  if (session === 'busy' || stream.isOver) {
     refuse(stream, stanzaError('item-not-found'))
     return
   }
-  if (!session.acknowledged(h)) throw new HandledCountTooHigh(h, session.outbox?.sent ?? 0)
-  const { handled, safe } = session.inbox
+  const { handled, safe } = session.inbox ?? { handled: 0, safe: 0 }
   // What is handled and not safe yet is sent again by the client (§5): passed over.
   stream.repeated = (handled - safe + WRAP) % WRAP
   session.resume(stream)
@@ -191,39 +192,24 @@ async function resume(stream: ClientStream, element: Stanza): Promise<void> {
 }
 
 /**
- * Ends the former stream of a session and waits until all it had received is handled and safe, or the time is over.
- * @returns false when the session is gone, or another stream is about to resume it
+ * The session of a stream, resting and settled, wherever it was until now.
+ * @throws HandledCountTooHigh
  */
-async function settle(stream: ClientStream, session: Session, inbox: Inbox): Promise<boolean> {
+async function find(stream: ClientStream, asked: ResumeRequest): Promise<Session | 'unknown' | 'busy'> {
   const { streams } = stream
-  if (streams.resuming.has(session)) return false
-  streams.resuming.add(session)
-  try {
-    const { outlet } = session
-    session.rest(streams.parts.now())
-    // §5: the former stream, if it is still there, ends with conflict.
-    outlet?.end(new StreamError('conflict', 'This session goes on over another connection.'))
-    await streams.workOf(session)
-    if (inbox.safe !== inbox.handled) await untilSafe(stream, inbox)
-    return !session.isClosed && !stream.isOver
-  } finally {
-    streams.resuming.delete(session)
+  const { previd, username, h } = asked
+  if (streams.handover.isFetching(previd)) return 'busy'
+  const session = streams.parts.sessions.byId(previd)
+  if (!session || session.departedAt !== undefined) {
+    const fetched = await streams.handover.fetch(asked)
+    if (typeof fetched === 'object' && 'sent' in fetched) throw new HandledCountTooHigh(h, fetched.sent)
+    return fetched
   }
-}
-
-function untilSafe(stream: ClientStream, inbox: Inbox): Promise<void> {
-  const { alarms } = stream.streams
-  return new Promise(resolve => {
-    const done = (): void => {
-      alarms.clear(done)
-      inbox.onSettled = undefined
-      resolve()
-    }
-    alarms.set(done, SETTLE_MS)
-    inbox.onSettled = () => {
-      if (inbox.safe === inbox.handled) done()
-    }
-  })
+  if (session.username !== username || session.resumableMs === 0) return 'unknown'
+  const outcome = await settle(streams, session, { safeMs: SETTLE_MS })
+  if (outcome !== 'settled') return 'busy'
+  if (!session.acknowledged(h)) throw new HandledCountTooHigh(h, session.outbox?.sent ?? 0)
+  return session
 }
 
 /** The stream is not known here: perhaps it was of a process that is no more, and the archive knows how far it got. */

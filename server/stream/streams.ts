@@ -5,6 +5,7 @@ import type { Session } from '../core/session.ts'
 import { StreamError } from '../xmpp/errors.ts'
 import { Alarms } from './alarms.ts'
 import type { ClientStream } from './c2s.ts'
+import { Handover } from './handover.ts'
 import { watch } from './keepalive.ts'
 import { WriteBatch } from './outlet.ts'
 import type { C2sSettings, ManagementSettings } from './settings.ts'
@@ -25,6 +26,8 @@ export type StreamParts = Pick<
   | 'queue'
   | 'router'
   | 'settings'
+  | 'directory'
+  | 'bus'
 >
 
 export interface StreamsOptions {
@@ -57,6 +60,7 @@ export class Streams {
   readonly location: string | undefined
   /** Sessions that a stream is about to resume. */
   readonly resuming = new Set<Session>()
+  readonly handover: Handover
   readonly #work = new Map<Session, Promise<void>>()
   readonly #all = new Set<ClientStream>()
   readonly #timer: NodeJS.Timeout
@@ -73,6 +77,7 @@ export class Streams {
     this.alarms = new Alarms(parts.now)
     this.unknown = options.unknown ?? { secret: randomBytes(32), iterations: UNKNOWN_ITERATIONS }
     this.location = options.location
+    this.handover = new Handover(this)
     this.#timer = setInterval(() => this.sweep(), SWEEP_MS)
     this.#timer.unref()
   }
@@ -129,6 +134,7 @@ export class Streams {
   async close(): Promise<void> {
     this.#isClosed = true
     const { sessions } = this.parts
+    this.handover.close()
     await Promise.all([...sessions.all()].map(session => sessions.end(session, 'shutdown')))
     for (const stream of this.#all) stream.end(new StreamError('system-shutdown'))
     if (this.#all.size > 0) {
