@@ -28,6 +28,8 @@ export interface LabNode {
 
 interface LabOfficeOptions {
   readonly pcs: number
+  /** PCs on the same network on which no appliance is started. */
+  readonly others?: number
   /** 'outside': a PostgreSQL at the switch that every PC reaches; 'embedded': on one of the PCs. */
   readonly database: 'outside' | 'embedded'
   readonly config?: ApplianceConfig
@@ -48,7 +50,7 @@ export class LabOffice implements AsyncDisposable {
 
   /** Starts all PCs at the same moment, and waits until each of them sees all others. */
   static async open(options: LabOfficeOptions): Promise<LabOffice> {
-    const lab = Lab.open(options.pcs)
+    const lab = Lab.open(options.pcs + (options.others ?? 0))
     const nodes: LabNode[] = []
     let database: PostgresServer | undefined
     let folder: string | undefined
@@ -59,7 +61,7 @@ export class LabOffice implements AsyncDisposable {
       }
       const url = database ? urlOf(lab, database) : 'embedded'
       await Promise.all(
-        lab.hosts.map(async host => {
+        lab.hosts.slice(0, options.pcs).map(async host => {
           const appliance = await startAppliance({
             through: host.through,
             host: host.address,

@@ -1,0 +1,141 @@
+/** What it costs that two people are on two PCs, and what a member of the cluster needs. */
+import { readdir, readFile } from 'node:fs/promises'
+import { performance } from 'node:perf_hooks'
+import type { Appliance } from '../support/appliance.ts'
+import { cpuOf, median, memoryOf } from './accounting.ts'
+import { type Account, Connection, type Target } from './connection.ts'
+
+const singles = 2_000
+const window = 256
+const mark = '</message>'
+
+export interface ClusterCost {
+  /** Half of the messages of one person to another arrive within, milliseconds. */
+  sameP50: number
+  crossP50: number
+  /** Messages a second from one person to one on another PC. */
+  perSecond: number
+  archivedPerSecond: number
+  /** Microseconds of both servers for one of them. */
+  crossCpu: number
+  serverMb: number
+  memberMb: number
+}
+
+/** @param targets where the two PCs take people */
+export async function measureCluster(
+  appliances: readonly [Appliance, Appliance],
+  targets: readonly [Target, Target],
+  people: readonly [Account, Account, Account],
+  seconds: number,
+): Promise<ClusterCost> {
+  const [romeo, juliet, nurse] = people
+  const [here, there] = targets
+  const sender = await Connection.open(here, romeo, 'bench', 'SCRAM-SHA-1')
+  const near = await Connection.open(here, nurse, 'bench', 'SCRAM-SHA-1')
+  const far = await Connection.open(there, juliet, 'bench', 'SCRAM-SHA-1')
+  try {
+    // Interleaved, so that a noisy moment hurts both alike.
+    const same: number[] = []
+    const cross: number[] = []
+    const arrivals = new Map([near, far].map(one => [one, arrivalsOf(one)]))
+    for (let index = 0; index < singles; index++) {
+      for (const [receiver, times] of [
+        [near, same],
+        [far, cross],
+      ] as const) {
+        const since = performance.now()
+        const arrived = arrivals.get(receiver)?.next()
+        sender.write(message(receiver.jid, false))
+        await arrived
+        times.push(performance.now() - since)
+      }
+    }
+    const counter = arrivals.get(far)
+    if (!counter) throw new Error('nobody counts')
+    const before = await Promise.all(appliances.map(({ pid }) => cpuOf(pid)))
+    const from = counter.count
+    const perSecond = await rate(sender, counter, message(far.jid, false), seconds)
+    const after = await Promise.all(appliances.map(({ pid }) => cpuOf(pid)))
+    const cpu = after.reduce((sum, one, index) => sum + one.server - (before[index]?.server ?? 0), 0)
+    const crossCpu = (cpu * 1_000) / (counter.count - from)
+    const archivedPerSecond = await rate(sender, counter, message(far.jid, true), seconds)
+    const [{ pid }] = appliances
+    return {
+      sameP50: median(same.slice(singles / 4)),
+      crossP50: median(cross.slice(singles / 4)),
+      perSecond,
+      archivedPerSecond,
+      crossCpu,
+      serverMb: (await memoryOf(pid)) / 2 ** 20,
+      memberMb: (await memberMemoryOf(pid)) / 2 ** 20,
+    }
+  } finally {
+    for (const one of [sender, near, far]) one.destroy()
+  }
+}
+
+interface Arrivals {
+  count: number
+  /** Resolves with the next message that arrives. */
+  next(): Promise<void>
+  onArrival: (() => void) | undefined
+}
+
+function arrivalsOf(connection: Connection): Arrivals {
+  let waiting: (() => void) | undefined
+  const arrivals: Arrivals = {
+    count: 0,
+    next: () =>
+      new Promise(resolve => {
+        waiting = resolve
+      }),
+    onArrival: undefined,
+  }
+  connection.watch([mark], ([found = 0]) => {
+    if (found === 0) return
+    arrivals.count += found
+    waiting?.()
+    arrivals.onArrival?.()
+  })
+  return arrivals
+}
+
+/** As many as go through with at most `window` under way. */
+async function rate(sender: Connection, arrivals: Arrivals, one: Buffer, seconds: number): Promise<number> {
+  let sent = 0
+  const first = arrivals.count
+  let isOver = false
+  const refill = (): void => {
+    const room = window - (sent - (arrivals.count - first))
+    if (isOver || room < window / 4) return
+    sender.write(Buffer.concat(Array.from({ length: room }, () => one)))
+    sent += room
+  }
+  arrivals.onArrival = refill
+  const since = performance.now()
+  refill()
+  await new Promise(resolve => setTimeout(resolve, seconds * 1_000))
+  isOver = true
+  const result = ((arrivals.count - first) * 1_000) / (performance.now() - since)
+  const end = performance.now() + 10_000
+  while (arrivals.count - first < sent && performance.now() < end) await new Promise(resolve => setTimeout(resolve, 10))
+  if (arrivals.count - first < sent) throw new Error(`${sent - (arrivals.count - first)} messages did not arrive`)
+  arrivals.onArrival = undefined
+  return result
+}
+
+function message(to: string, isArchived: boolean): Buffer {
+  const hint = isArchived ? '' : "<no-store xmlns='urn:xmpp:hints'/>"
+  return Buffer.from(`<message to='${to}' type='chat' id='m1'><body>${'x'.repeat(60)}</body>${hint}</message>`)
+}
+
+/** Resident memory of the Hazelcast member of an appliance, in bytes; 0 when it runs none. */
+async function memberMemoryOf(serverPid: number): Promise<number> {
+  for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '') // it ended while we looked
+    const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    if (Number(parent) === serverPid && stat.includes('(java)')) return memoryOf(Number(pid))
+  }
+  return 0
+}
