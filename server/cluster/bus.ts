@@ -30,6 +30,22 @@ export interface Delivery {
   readonly asker?: string
 }
 
+/**
+ * What the table says of a committed row. `waits`: nobody in particular has it · `yours`: the session there that was reported has it · `other`: a session
+ * elsewhere has it · `done`: it is pending no longer.
+ */
+export type WrittenAs = 'waits' | 'yours' | 'other' | 'done'
+
+/** What nodes tell each other of rows that crossed. */
+export interface RowNews {
+  /** From the node that made them: they are committed. */
+  readonly committed?: readonly (readonly [id: string, as: WrittenAs])[]
+  /** To the node that made them, before it has committed: the 0198 stream that has it, and its count there. */
+  readonly held?: readonly (readonly [id: string, stream: string, count: number])[]
+  /** To the node that made them, before it has committed: a client has it. */
+  readonly taken?: readonly string[]
+}
+
 /** A node that is not this one. */
 export interface FarNode {
   readonly name: string
@@ -43,6 +59,8 @@ export interface Bus {
   readonly holder: string
   /** Every other node of the office. */
   readonly nodes: readonly FarNode[]
+  /** One of them by name. */
+  node(name: string): FarNode | undefined
   /**
    * Hands one stanza to sessions of another node.
    * @param unreached called at most once, later, with the targets that have no such session, or with all of them when the node is gone before it has
@@ -58,6 +76,9 @@ export interface Bus {
   room(node: string, target: string): Promise<void>
   /** Tells other nodes that a session here is crowded, or no longer. */
   tellCrowded(target: string, isCrowded: boolean): void
+  /** Words about archive rows that crossed, between the node that made them and those they were handed to. In order with deliveries; may be lost. */
+  tellRows(node: string, news: RowNews): void
+  onRows(listener: (news: RowNews, from: FarNode) => void): void
   /** Tells something to one node, or to all (undefined). In order with deliveries. Lost when that node is gone: only for what can be found out otherwise. */
   tell(node: string | undefined, topic: string, body: unknown): void
   onTell(topic: string, listener: (body: never, from: FarNode) => void): () => void
@@ -74,11 +95,14 @@ export function localBus(holder = '0.0'): Bus {
   return {
     holder,
     nodes: [],
+    node: () => undefined,
     deliver: () => 'gone',
     onDeliver: nothing,
     isCrowded: () => false,
     room: () => Promise.resolve(),
     tellCrowded: nothing,
+    tellRows: nothing,
+    onRows: nothing,
     tell: nothing,
     onTell: () => nothing,
     ask: () => Promise.reject(new Error('A lone node has nobody to ask.')),

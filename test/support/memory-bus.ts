@@ -1,5 +1,5 @@
 /** Nodes whose words to each other stay in this process: for tests of what is told, not of how it travels. */
-import type { Bus, Delivery, FarNode } from '../../server/cluster/bus.ts'
+import type { Bus, Delivery, FarNode, RowNews } from '../../server/cluster/bus.ts'
 
 type Listener = (body: never, from: FarNode) => unknown
 
@@ -62,6 +62,7 @@ class MemoryNode implements Bus {
   readonly #others = new Map<string, FarNode>()
   readonly #listeners = new Map<string, Set<Listener>>()
   readonly #onNode = new Set<(node: FarNode, before: FarNode['state']) => void>()
+  #onRows: ((news: RowNews, from: FarNode) => void) | undefined
   #taker: (delivery: Delivery, from: FarNode) => readonly string[] = ({ targets }) => targets
 
   constructor(net: MemoryNet, name: string, number: number, epoch: number) {
@@ -73,6 +74,18 @@ class MemoryNode implements Bus {
 
   get nodes(): readonly FarNode[] {
     return [...this.#others.values()]
+  }
+
+  node(name: string): FarNode | undefined {
+    return this.#others.get(name)
+  }
+
+  tellRows(node: string, news: RowNews): void {
+    this.#net.pass(this.name, node, to => to.#onRows?.(news, this.#self))
+  }
+
+  onRows(listener: (news: RowNews, from: FarNode) => void): void {
+    this.#onRows = listener
   }
 
   knows(node: MemoryNode): void {
