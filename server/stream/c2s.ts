@@ -109,8 +109,10 @@ export class ClientStream implements Outlet, Flushable, TransportListener, Intak
     if (this.isOver) return
     // RFC 6120 §4.9.1.2: also an error in the header is preceded by our header.
     if (!this.#isOpen) this.#open()
-    if (error) this.sendRaw(error.toXml())
-    this.sendRaw(streamEnd(this.wire.mode))
+    // RFC 7395 §3.6.1: where else to go stands in the end of the stream.
+    const uri = this.wire.mode === 'document' && error?.condition === 'see-other-host' ? error.host : undefined
+    if (error && uri === undefined) this.sendRaw(error.toXml())
+    this.sendRaw(streamEnd(this.wire.mode, uri))
     this.#isHeld = false
     this.#write()
     this.phase = 'closing'
@@ -290,6 +292,8 @@ export class ClientStream implements Outlet, Flushable, TransportListener, Intak
     const fault = headerFault(event, this.wire.mode, this.streams.parts.domain)
     this.#open()
     if (fault) throw fault
+    const sentAway = this.streams.sentAway(this.wire.kind)
+    if (sentAway) throw sentAway
     this.sendRaw(featuresElement(this.wire.mode, featuresFor(this)))
   }
 

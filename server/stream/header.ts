@@ -73,9 +73,10 @@ export function streamHeader(options: { mode: FramerMode; domain: string; id: st
     : `<open xmlns='${NS_FRAMING}' ${attributes}/>`
 }
 
-/** The end of our stream (§4.4, RFC 7395 §3.6). */
-export function streamEnd(mode: FramerMode): string {
-  return mode === 'stream' ? '</stream:stream>' : `<close xmlns='${NS_FRAMING}'/>`
+/** The end of our stream (§4.4, RFC 7395 §3.6). @param uri where the client is sent instead (RFC 7395 §3.6.1) */
+export function streamEnd(mode: FramerMode, uri?: string): string {
+  if (mode === 'stream') return '</stream:stream>'
+  return `<close xmlns='${NS_FRAMING}'${uri === undefined ? '' : ` see-other-uri='${escapeAttribute(uri)}'`}/>`
 }
 
 /** `<stream:features/>` around features (§4.3.2). */

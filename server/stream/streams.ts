@@ -1,10 +1,11 @@
 /** All streams of this node and what they share: settings, limits, one timer, one write batch. */
 import { randomBytes } from 'node:crypto'
 import type { ServerParts } from '../core/server.ts'
-import type { Session } from '../core/session.ts'
+import type { Outlet, Session } from '../core/session.ts'
 import { StreamError } from '../xmpp/errors.ts'
 import { Alarms } from './alarms.ts'
 import type { ClientStream } from './c2s.ts'
+import { type DrainOptions, type DrainProgress, type SeeOther, seeOther, sendAway } from './drain.ts'
 import { Handover } from './handover.ts'
 import { watch } from './keepalive.ts'
 import { WriteBatch } from './outlet.ts'
@@ -66,6 +67,8 @@ export class Streams {
   readonly #timer: NodeJS.Timeout
   #isClosed = false
   #sweeps = 0
+  /** Where clients are sent while this node is drained. */
+  #elsewhere: SeeOther | undefined
   #whenEmpty: (() => void) | undefined
 
   constructor(options: StreamsOptions) {
@@ -95,6 +98,36 @@ export class Streams {
   /** No more connections are taken. */
   get isClosed(): boolean {
     return this.#isClosed
+  }
+
+  /** Clients are being sent to other nodes. */
+  get isDraining(): boolean {
+    return this.#elsewhere !== undefined
+  }
+
+  /** Why a stream of this kind cannot begin here, while this node is drained. */
+  sentAway(kind: Outlet['transport']): StreamError | undefined {
+    return this.#elsewhere && seeOther(this.#elsewhere, kind)
+  }
+
+  /**
+   * Sends all clients to other nodes, and new ones too, until `resumeService`. Sessions that can be resumed rest until the other node fetches them.
+   * @returns when all were fetched or the time (10 s) is over: how many went, and how many are still here
+   */
+  async drain(to: SeeOther, options: DrainOptions = {}): Promise<DrainProgress> {
+    let moved = 0
+    this.#elsewhere = to
+    this.handover.onDeparted = () => moved++
+    const isOver = (): boolean => this.#elsewhere !== to || this.#isClosed
+    const progress = await sendAway(this, to, { ...options, moved: () => moved, isOver })
+    this.parts.log.info(progress, 'clients were sent to other nodes')
+    return progress
+  }
+
+  /** Takes clients again. */
+  resumeService(): void {
+    this.#elsewhere = undefined
+    this.handover.onDeparted = undefined
   }
 
   add(stream: ClientStream): void {
