@@ -8,6 +8,8 @@ const tagEnd = '>'.charCodeAt(0)
 
 export interface Target {
   domain: string
+  /** 127.0.0.1 if absent. */
+  host?: string
   port: number
   /** Direct TLS with this authority; undefined: plain TCP. */
   ca: string | undefined
@@ -35,8 +37,7 @@ export class Connection {
 
   /** Connects, logs in and binds a resource. Rejects with what the server said instead. */
   static async open(target: Target, account: Account, resource: string, mechanism: Mechanism): Promise<Connection> {
-    const { domain, port, ca } = target
-    const host = '127.0.0.1'
+    const { domain, host = '127.0.0.1', port, ca } = target
     const socket = ca ? tls.connect({ host, port, servername: domain, ca }) : net.connect({ host, port })
     const connection = new Connection(socket)
     try {
