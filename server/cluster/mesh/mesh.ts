@@ -1,0 +1,230 @@
+/** Opens the mesh: one port, a link to every other node, and everything that goes over them. */
+import { randomBytes } from 'node:crypto'
+import type { Logger } from 'pino'
+import { CallFault, type FrameKind, type Mesh, type Peer, type PeerState } from '../mesh.ts'
+import type { KnownNode, SelfNode } from '../node.ts'
+import { plainAddress } from './admission.ts'
+import { Calls } from './calls.ts'
+import { splitAddress } from './dial.ts'
+import { FarPeer, type PeerGround } from './far-peer.ts'
+import { type Frame, kind } from './frames.ts'
+import { Heartbeat } from './heartbeat.ts'
+import { helloBase } from './hello.ts'
+import { Identity, type NodeCertificate } from './identity.ts'
+import { type Listener, openListener } from './listener.ts'
+import { Streams } from './streams.ts'
+import { limitsOf, type MeshLimits, type MeshTimings, timingsOf } from './timings.ts'
+
+export interface MeshOptions {
+  readonly self: SelfNode
+  /** Where the one LAN port opens; port 0 takes a free one. */
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly identity: NodeCertificate
+  /** Certificate of the office's authority, PEM. */
+  readonly authority: string
+  /** All nodes of the office; this one may be among them. */
+  readonly nodes: readonly KnownNode[]
+  readonly log: Logger
+  readonly timings?: Partial<MeshTimings>
+  readonly limits?: Partial<MeshLimits>
+}
+
+export interface OpenMesh extends Mesh {
+  /** Shows a renewed certificate on connections from now on. @throws Error when it cannot be used */
+  setIdentity(identity: NodeCertificate): void
+  /** A node was seen (its beacon): it is dialled at once. @param address 'host:port' where it was seen */
+  wake(number: number, address?: string): void
+}
+
+type FrameHandler = (payload: Buffer, from: Peer) => void
+
+/**
+ * Opens the cluster port and begins to dial the other nodes.
+ * @throws the error of `listen` (EADDRINUSE …), or an Error when certificates cannot be read
+ */
+export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
+  const { self, log } = options
+  const limits = limitsOf(options.limits)
+  const timings = timingsOf(options.timings)
+  const identity = new Identity(options.authority, options.identity)
+  const life = randomBytes(9).toString('base64url')
+  const peers = new Map<number, FarPeer>()
+  const handlers = new Map<number, FrameHandler>()
+  const listeners = new Set<(peer: Peer, before: PeerState) => void>()
+  const joinTakers = new Set<Parameters<Mesh['onJoin']>[0]>()
+  let listener: Listener | undefined
+  let isClosed = false
+
+  const hello = () => helloBase(self, life, listener?.port ?? 0)
+  const streams = new Streams({ identity, limits, timings, hello })
+  const calls = new Calls(limits, log, (peer, frameKind, payload, reserve) =>
+    (peer as FarPeer).send(frameKind, payload, undefined, reserve),
+  )
+
+  const heartbeat = new Heartbeat({
+    heartbeatMs: timings.heartbeatMs,
+    frozenMs: timings.frozenMs,
+    onTick: (now, isPing) => {
+      for (const peer of peers.values()) peer.tick(now, isPing)
+    },
+    onFrozen: ms => {
+      log.warn({ ms: Math.round(ms) }, 'this process stood still: all links begin anew')
+      for (const peer of peers.values()) peer.thaw()
+    },
+  })
+
+  const onFrame = (peer: FarPeer, frame: Frame) => {
+    if (frame.kind === kind.call || frame.kind === kind.reply) {
+      const { id, knows } = peer.channel
+      return calls.frame(peer, frame.kind, frame.payload, () => peer.channel.id === id && peer.channel.knows === knows)
+    }
+    const handler = handlers.get(frame.kind)
+    // A kind that only a newer version knows: nobody here needs it.
+    if (!handler) return
+    try {
+      handler(frame.payload, peer)
+    } catch (error) {
+      log.error({ err: error, kind: frame.kind, node: peer.node.name }, 'a frame of another PC could not be handled')
+    }
+  }
+
+  const onChange = (peer: FarPeer, before: PeerState) => {
+    if (peer.state !== before)
+      log.info({ node: peer.node.name, state: peer.state, before, why: peer.trouble }, 'link to another PC changed')
+    if (!peer.isReachable) {
+      calls.gone(peer)
+      streams.drop(peer)
+    }
+    for (const tell of [...listeners]) {
+      try {
+        tell(peer, before)
+      } catch (error) {
+        log.error({ err: error, node: peer.node.name }, 'a change of a link could not be handled')
+      }
+    }
+  }
+
+  const ground: PeerGround = {
+    self,
+    timings,
+    limits,
+    identity,
+    log,
+    hello,
+    heard: () => !heartbeat.isFrozen(),
+    onFrame,
+    onChange,
+  }
+
+  const byName = (name: string) => {
+    for (const peer of peers.values()) if (peer.node.name === name) return peer
+    return undefined
+  }
+
+  const setNodes = (nodes: readonly KnownNode[]) => {
+    if (isClosed) return
+    const others = nodes.filter(node => node.number !== self.number)
+    identity.setNodes(others)
+    const known = new Map(others.map(node => [node.number, node]))
+    for (const [number, peer] of [...peers]) {
+      const node = known.get(number)
+      if (node && node.key === peer.node.key && node.name === peer.node.name) {
+        peer.update(node)
+        continue
+      }
+      peers.delete(number)
+      peer.close(false)
+      streams.drop(peer)
+    }
+    for (const node of others.toSorted((a, b) => a.number - b.number)) {
+      if (peers.has(node.number)) continue
+      const peer = new FarPeer(node, ground)
+      peers.set(node.number, peer)
+      if (listener) peer.start()
+    }
+  }
+
+  identity.setNodes(options.nodes.filter(node => node.number !== self.number))
+  setNodes(options.nodes)
+  try {
+    listener = await openListener({
+      ...options.listen,
+      identity,
+      limits,
+      timings,
+      log,
+      isPeerAddress: address => {
+        for (const peer of peers.values())
+          if (plainAddress(peer.address) === address || peer.addresses.some(own => splitAddress(own)?.host === address))
+            return true
+        return false
+      },
+      onNode: (socket, node, said, reader) => {
+        const peer = peers.get(node.number)
+        if (isClosed || !peer || peer.node.key !== node.key) return void socket.destroy()
+        if (said.purpose !== 'link') return streams.accept(socket, peer, said, reader)
+        if (peer.candidates >= limits.candidatesPerPeer) return void socket.destroy()
+        peer.accept(socket, reader, said)
+      },
+      onJoin: socket => {
+        if (isClosed || joinTakers.size === 0) return void socket.destroy()
+        for (const take of joinTakers) take(socket)
+      },
+    })
+  } catch (error) {
+    heartbeat.close()
+    for (const peer of peers.values()) peer.close(false)
+    throw error
+  }
+  const { port } = listener
+  for (const peer of peers.values()) peer.start()
+
+  return {
+    self,
+    port,
+    get peers() {
+      return [...peers.values()].toSorted((a, b) => a.node.number - b.node.number)
+    },
+    peer: byName,
+    setNodes,
+    send: (name, frameKind: FrameKind, payload, settled) => byName(name)?.send(frameKind, payload, settled) ?? 'gone',
+    onFrame(frameKind, handler) {
+      handlers.set(frameKind, handler)
+    },
+    call(name, method, body, { timeoutMs }) {
+      const peer = byName(name)
+      if (!peer) return Promise.reject(new CallFault('away', `${name} is not a PC of this office.`))
+      return calls.call(peer, method, body, timeoutMs)
+    },
+    onCall: (method, handler) => calls.on(method, handler),
+    openStream(name, purpose, given = {}) {
+      const peer = byName(name)
+      if (!peer) return Promise.reject(new CallFault('away', `${name} is not a PC of this office.`))
+      return streams.open(peer, purpose, given.timeoutMs)
+    },
+    onStream: (purpose, taker) => streams.on(purpose, taker),
+    onJoin(taker) {
+      joinTakers.add(taker)
+      return () => joinTakers.delete(taker)
+    },
+    onPeer(listen) {
+      listeners.add(listen)
+      return () => listeners.delete(listen)
+    },
+    reportAbsent(number) {
+      peers.get(number)?.absent()
+    },
+    setIdentity: own => identity.replace(own),
+    wake: (number, address) => peers.get(number)?.wake(address),
+    async close() {
+      if (isClosed) return
+      isClosed = true
+      heartbeat.close()
+      for (const peer of peers.values()) {
+        peer.close(true)
+        streams.drop(peer)
+      }
+      await listener?.close()
+    },
+  }
+}
