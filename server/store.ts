@@ -1,14 +1,25 @@
 import path from 'node:path'
 import type { Logger } from 'pino'
-import { addressOf } from './db/address.ts'
+import { addressOf, type Connection } from './db/address.ts'
 import { type Embedded, startEmbedded } from './db/embedded/embedded.ts'
 import { type ClusterMemory, MEMORY_FILE, openMemory } from './db/hosts/memory.ts'
 import { Database } from './db/pool.ts'
 import { parseDatabaseUrl } from './db/url.ts'
 
-/** The database of this appliance: our own PostgreSQL, or one that somebody else runs. Which of both can change while it is open. */
+/** The built-in database of another PC of the office, reached through the link to it. */
+export interface LinkedDatabase {
+  /** How it is reached now. */
+  connection(): Connection
+}
+
+/**
+ * The database of this appliance: our own PostgreSQL, one that somebody else runs, or that of another PC of the office. Which of them can
+ * change while it is open.
+ */
 export interface Store {
   readonly db: Database
+  /** Where it is. */
+  readonly kind: 'embedded' | 'outside' | 'linked'
   /** The built-in server, when that is used. */
   readonly embedded: Embedded | undefined
   /** The built-in server, used or not; started when it does not run. @throws EmbeddedFault */
@@ -17,10 +28,10 @@ export interface Store {
   stopUnused(): Promise<void>
   /**
    * Lets `db` be another database from now on. The built-in server must have been started, and must name the database to use.
-   * @param url 'embedded' or a URL
+   * @param target 'embedded', a URL, or the database of another PC
    * @throws DatabaseAway when it cannot be used; then everything stays as it was
    */
-  switchTo(url: string): Promise<void>
+  switchTo(target: string | LinkedDatabase): Promise<void>
   close(): Promise<void>
 }
 
@@ -31,34 +42,49 @@ export function memoryIn(dataDir: string): ClusterMemory {
 
 /**
  * Starts or finds the database.
- * @param options.url 'embedded' or a postgresql:// URL
+ * @param options.url 'embedded', a postgresql:// URL, or the database of another PC
  * @throws DatabaseUrlFault, DatabaseAway, MemoryFault, Error: each with a sentence
  */
 export async function openStore(options: {
-  url: string
+  url: string | LinkedDatabase
   dataDir: string
   log: Logger
   signal?: AbortSignal
 }): Promise<Store> {
-  const { dataDir, log } = options
-  const target = parseDatabaseUrl(options.url)
+  const { dataDir, log, url } = options
+  if (typeof url !== 'string') return openLinked(options, url)
+  const target = parseDatabaseUrl(url)
   if (target.kind === 'embedded') {
     const embedded = await startEmbedded(options)
-    return new OpenStore(options, new Database({ connection: () => embedded.connection, log }), embedded, embedded)
+    const db = new Database({ connection: () => embedded.connection, log })
+    return new OpenStore(options, db, { server: embedded, kind: 'embedded' })
   }
   const db = new Database({ address: target.address, memory: memoryIn(dataDir), log })
+  return checked(new OpenStore(options, db, { kind: 'outside' }))
+}
+
+function openLinked(options: { dataDir: string; log: Logger }, linked: LinkedDatabase): Promise<Store> {
+  const db = new Database({ connection: () => linked.connection(), log: options.log, ...linkedLimits })
+  return checked(new OpenStore(options, db, { kind: 'linked' }))
+}
+
+async function checked(store: Store): Promise<Store> {
   try {
-    await db.check()
+    await store.db.check()
+    return store
   } catch (error) {
-    await db.close()
+    await store.close()
     throw error
   }
-  return new OpenStore(options, db, undefined, undefined)
 }
+
+/** Several PCs share the connections of one built-in server. */
+const linkedLimits = { connectionsMax: 8, directMax: 4 }
 
 class OpenStore implements Store {
   readonly db: Database
   readonly #options: { dataDir: string; log: Logger }
+  #kind: Store['kind']
   /** Runs, whether it is used or not. */
   #server: Embedded | undefined
   #used: Embedded | undefined
@@ -67,13 +93,18 @@ class OpenStore implements Store {
   constructor(
     options: { dataDir: string; log: Logger },
     db: Database,
-    server: Embedded | undefined,
-    used: Embedded | undefined,
+    use: { kind: 'outside' | 'linked' } | { kind: 'embedded'; server: Embedded },
   ) {
     this.#options = { dataDir: options.dataDir, log: options.log }
     this.db = db
-    this.#used = used
-    if (server) this.#adopt(server)
+    this.#kind = use.kind
+    if (use.kind !== 'embedded') return
+    this.#used = use.server
+    this.#adopt(use.server)
+  }
+
+  get kind(): Store['kind'] {
+    return this.#kind
   }
 
   get embedded(): Embedded | undefined {
@@ -97,15 +128,25 @@ class OpenStore implements Store {
     await server?.close()
   }
 
-  async switchTo(url: string): Promise<void> {
-    const target = parseDatabaseUrl(url)
+  async switchTo(to: string | LinkedDatabase): Promise<void> {
+    if (typeof to !== 'string') {
+      await this.db.switchTo(() => addressOf(to.connection()))
+      this.#use('linked', undefined)
+      return
+    }
+    const target = parseDatabaseUrl(to)
     if (target.kind === 'server') {
       await this.db.switchTo(target.address, memoryIn(this.#options.dataDir))
-      this.#used = undefined
+      this.#use('outside', undefined)
       return
     }
     const server = await this.startEmbedded()
     await this.db.switchTo(() => addressOf(server.connection))
+    this.#use('embedded', server)
+  }
+
+  #use(kind: Store['kind'], server: Embedded | undefined): void {
+    this.#kind = kind
     this.#used = server
   }
 

@@ -1,0 +1,240 @@
+/** Who belongs to the office: read from the registry, kept in the data folder, told to the mesh; joins and removals reach all nodes at once. */
+import { X509Certificate } from 'node:crypto'
+import type { Logger } from 'pino'
+import type { Bus } from '../cluster/bus.ts'
+import type { KnownNodes } from '../cluster/known-nodes.ts'
+import type { Mesh } from '../cluster/mesh.ts'
+import type { KnownNode, SelfNode } from '../cluster/node.ts'
+import {
+  listNodes,
+  type RegisteredNode,
+  registerNode,
+  registerStart,
+  registerStop,
+  removeNode,
+  setDrained,
+  touchNode,
+} from '../cluster/registry.ts'
+import { type Applicant, JoinFault, type Welcome } from '../cluster/welcome.ts'
+import type { Database } from '../db/pool.ts'
+import type { CertifiedKey } from '../net/ca.ts'
+import type { DataFolder } from '../node.ts'
+import { certifyNode, keyFingerprint, officeIdOf } from './link-key.ts'
+
+const TOUCH_MS = 5_000
+const READ_MS = 30_000
+/** How long a removed PC is waited for, to learn of it. */
+const FAREWELL_MS = 2_000
+
+export interface MembershipOptions {
+  readonly folder: DataFolder
+  readonly known: KnownNodes
+  readonly self: SelfNode
+  readonly mesh: Mesh
+  readonly bus: Bus
+  readonly authority: CertifiedKey
+  readonly office: string
+  readonly domain: string
+  readonly log: Logger
+  /** Where this node is reached, best first. */
+  addresses(): readonly string[]
+  /** The office has removed this node. */
+  onRemoved(): void
+  onChange(): void
+}
+
+/** Nodes that were removed may not come back by an old list. */
+interface Hint {
+  readonly nodes: readonly KnownNode[]
+  readonly removed?: number
+}
+
+export class Membership {
+  readonly #options: MembershipOptions
+  readonly #removed = new Set<number>()
+  readonly #undo: (() => void)[] = []
+  #db: Database | undefined
+  #registered: readonly RegisteredNode[] = []
+  #readAt = 0
+  #timers: NodeJS.Timeout[] = []
+
+  constructor(options: MembershipOptions) {
+    this.#options = options
+    const { bus } = options
+    this.#undo.push(
+      bus.onTell('nodes', (hint: Hint) => void this.#hear(hint)),
+      bus.onAsk('removed', () => {
+        // Answered first: the link ends with what follows.
+        setImmediate(() => void this.#leave())
+        return true
+      }),
+    )
+  }
+
+  /** All nodes of the office, this one too, as this node knows them now. */
+  get nodes(): readonly KnownNode[] {
+    return this.#options.known.content?.nodes ?? []
+  }
+
+  /** The same as the database had them last, and how long ago that was read. */
+  get registered(): readonly (RegisteredNode & { readonly readMsAgo: number })[] {
+    const readMsAgo = Date.now() - this.#readAt
+    return this.#registered.map(node => ({ ...node, readMsAgo }))
+  }
+
+  /**
+   * The database can be used and has its tables: registers this life of the node.
+   * @returns false when the office has removed this node meanwhile
+   * @throws DatabaseAway
+   */
+  async start(db: Database): Promise<boolean> {
+    const { self, log } = this.#options
+    this.#db = db
+    if (!(await registerStart(db, self, this.#options.addresses()))) {
+      await this.#leave()
+      return false
+    }
+    await this.read()
+    const quietly = (work: () => Promise<unknown>, what: string): (() => void) => {
+      return () => void work().catch(error => log.debug({ err: error }, what))
+    }
+    const touch = async (): Promise<void> => {
+      if (!(await touchNode(db, self.number))) await this.#leave()
+    }
+    this.#timers = [
+      setInterval(quietly(touch, 'that this PC is there was not written'), TOUCH_MS),
+      setInterval(
+        quietly(() => this.read(), 'the PCs of the office were not read'),
+        READ_MS,
+      ),
+    ]
+    for (const timer of this.#timers) timer.unref()
+    this.#options.bus.tell(undefined, 'nodes', { nodes: this.nodes } satisfies Hint)
+    return true
+  }
+
+  /** Reads the registry again. @throws DatabaseAway */
+  async read(): Promise<void> {
+    if (!this.#db) return
+    this.#registered = await listNodes(this.#db)
+    this.#readAt = Date.now()
+    await this.#use(
+      this.#registered.map(({ number, id, name, key, addresses }) => ({ number, id, name, key, addresses })),
+    )
+  }
+
+  /**
+   * Makes an applicant a node of the office. Asked twice for the same one it gives the same answer.
+   * @throws JoinFault with a sentence; DatabaseAway
+   */
+  async admit(applicant: Applicant): Promise<Welcome> {
+    const { authority, office, domain, known, folder, bus, log } = this.#options
+    if (!this.#db) throw new JoinFault('busy', 'This office is only just starting: try again in a moment.')
+    const { id, name, addresses, version, hazelcast, publicKey } = applicant
+    const key = keyFingerprint(publicKey)
+    const node = await registerNode(this.#db, { id, name, key, addresses, version, hazelcast })
+    if (!node) throw new JoinFault('refused', 'This office has 64 PCs, more it cannot have: remove one first.')
+    const certificate = await certifyNode(authority, id, publicKey)
+    await this.read()
+    bus.tell(undefined, 'nodes', { nodes: this.nodes } satisfies Hint)
+    log.info({ node: node.name, number: node.number }, 'a PC joined the office')
+    const content = known.content
+    if (!content) throw new Error('An office that admits has its nodes on disk.')
+    return {
+      office,
+      officeId: officeIdOf(authority.certificate),
+      domain,
+      authority,
+      number: node.number,
+      name: node.name,
+      certificate,
+      nodes: this.nodes,
+      database: content.database,
+      secrets: sharedSecrets(folder),
+    }
+  }
+
+  /** A joiner never confirmed that it has its welcome: it is no node, and may ask again. @throws DatabaseAway */
+  async withdraw(welcome: Welcome): Promise<void> {
+    const node = welcome.nodes.find(({ number }) => number === welcome.number)
+    if (node && this.#options.mesh.peer(node.name)?.epoch === 0) await this.remove(node)
+  }
+
+  /** Removes a node for good: all others refuse it at once. It is told, if it is there. @throws DatabaseAway */
+  async remove(node: KnownNode): Promise<void> {
+    const { bus, log } = this.#options
+    if (!this.#db) throw new Error('A node is removed once the office is open.')
+    await removeNode(this.#db, node.number)
+    // It may be off, frozen or cut off: then it learns of it when it finds every door shut.
+    await bus.ask(node.name, 'removed', {}, FAREWELL_MS).catch(error => {
+      log.info({ node: node.name, reason: String(error) }, 'the removed PC could not be told')
+    })
+    this.#removed.add(node.number)
+    await this.#use(this.nodes)
+    bus.tell(undefined, 'nodes', { nodes: this.nodes, removed: node.number } satisfies Hint)
+    log.info({ node: node.name, number: node.number }, 'a PC was removed from the office')
+  }
+
+  /** Whether people may log in on a node: the others see it from now on. @throws DatabaseAway */
+  async setDrained(node: KnownNode, drained: boolean): Promise<void> {
+    if (!this.#db) return
+    await setDrained(this.#db, node.number, drained)
+    await this.read()
+    this.#options.bus.tell(undefined, 'nodes', { nodes: this.nodes } satisfies Hint)
+  }
+
+  /** @param inOrder whether others may know that nobody need wait for this node */
+  async close(inOrder: boolean): Promise<void> {
+    for (const timer of this.#timers.splice(0)) clearInterval(timer)
+    for (const undo of this.#undo.splice(0)) undo()
+    const db = this.#db
+    this.#db = undefined
+    if (!db || !inOrder || db.state === 'away') return
+    await registerStop(db, this.#options.self.number).catch(error => {
+      this.#options.log.debug({ err: error }, 'that this PC stops was not written')
+    })
+  }
+
+  async #hear(hint: Hint): Promise<void> {
+    if (hint.removed !== undefined) {
+      this.#removed.add(hint.removed)
+      if (hint.removed === this.#options.self.number) return this.#leave()
+      await this.#use(this.nodes)
+    } else if (this.#knowsNothingOf(hint.nodes)) {
+      await this.#use(hint.nodes)
+    }
+    await this.read().catch(error => this.#options.log.debug({ err: error }, 'the PCs of the office are read later'))
+  }
+
+  /** A list is only taken without the database when it has more nodes than ours: removals are told by their number. */
+  #knowsNothingOf(nodes: readonly KnownNode[]): boolean {
+    const mine = new Set(this.nodes.map(({ number }) => number))
+    return this.nodes.every(node => nodes.some(({ number }) => number === node.number)) && nodes.length > mine.size
+  }
+
+  async #use(nodes: readonly KnownNode[]): Promise<void> {
+    const { known, mesh, onChange } = this.#options
+    const kept = nodes.filter(({ number }) => !this.#removed.has(number))
+    mesh.setNodes(kept)
+    if (JSON.stringify(kept) !== JSON.stringify(known.content?.nodes)) await known.update({ nodes: kept })
+    onChange()
+  }
+
+  async #leave(): Promise<void> {
+    const { known, onRemoved, log } = this.#options
+    if (known.content?.isRemoved) return
+    log.warn('the office has removed this PC: chat ends here')
+    await known.update({ isRemoved: true })
+    onRemoved()
+  }
+}
+
+/** What all nodes have in common. Addresses and passwords of databases belong to the node that uses them. */
+function sharedSecrets(folder: DataFolder): Record<string, string> {
+  return Object.fromEntries(Object.entries(folder.secrets()).filter(([name]) => !/database|url/.test(name)))
+}
+
+/** When the authority of the office ends, for the pages. @param authority PEM */
+export function authorityEnds(authority: string): Date {
+  return new X509Certificate(authority).validToDate
+}
