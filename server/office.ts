@@ -15,6 +15,7 @@ import { OfficeCertificates } from './net/office-certificates.ts'
 import { openServerTls, type ServerTls } from './net/tls.ts'
 import type { DataFolder } from './node.ts'
 import { Opening } from './opening.ts'
+import { whyNotReady } from './stream/readiness.ts'
 import { Streams } from './stream/streams.ts'
 import { listenTcp } from './stream/tcp.ts'
 import { acceptWebSocket } from './stream/websocket.ts'
@@ -38,6 +39,8 @@ export interface Office {
   readonly certificates: Certificates
   /** The ports that are open, by their names in `listen`. */
   readonly ports: Partial<Record<PortName, number>>
+  /** Why nobody can sign in now, as a sentence; undefined when people can. */
+  notReady(): string | undefined
   /** Takes no more connections, says goodbye, writes what waits. */
   close(): Promise<void>
 }
@@ -83,7 +86,8 @@ export async function openOffice(options: {
     await options.prepare?.(chat)
     const streams = new Streams({ parts: chat.parts, unknown: await unknownPeople(folder, chat) })
     opening.onClose(() => streams.close())
-    await openListeners({ ...options, opening, streams, tls })
+    const notReady = (): string | undefined => whyNotReady({ streams, db: options.db })
+    await openListeners({ ...options, opening, streams, tls, notReady })
     return {
       identity,
       chat,
@@ -94,6 +98,7 @@ export async function openOffice(options: {
         ...(identity.tls ? {} : { renew: async () => void (await tls.reload()) }),
       },
       ports: opening.ports,
+      notReady,
       close: () => opening.close(),
     }
   } catch (error) {
@@ -146,21 +151,30 @@ async function openListeners(options: {
   opening: Opening
   streams: Streams
   tls: ServerTls
+  log: Logger
   allowPlaintext: boolean
+  notReady(): string | undefined
 }): Promise<void> {
   const { opening, streams, tls, allowPlaintext } = options
   const { host, ...ports } = options.identity.listen
+  const behindBalancers = {
+    proxies: streams.proxies,
+    notReady: options.notReady,
+    onRefused: (why: string, address: string) =>
+      options.log.warn({ address, why }, 'a load balancer was not understood'),
+  }
   await opening.open('c2s', ports.c2s, port =>
     listenTcp({ streams, tls, host, port, mode: 'starttls', allowPlaintext }),
   )
   await opening.open('c2sTls', ports.c2sTls, port => listenTcp({ streams, tls, host, port, mode: 'tls' }))
   await opening.open('web', ports.web, async port => {
-    const web = await createWebServer({ tls, websocketPath: WEBSOCKET_PATH })
+    const web = await createWebServer({ ...behindBalancers, tls, websocketPath: WEBSOCKET_PATH })
     const sockets = acceptWebSocket({ streams, server: web.server, tls })
     return listening(web, sockets, await web.listen({ host, port }))
   })
   await opening.open('webPlain', ports.webPlain, async port => {
-    const web = await createWebServer({ websocketPath: WEBSOCKET_PATH, securePort: () => opening.ports.web })
+    const securePort = (): number | undefined => opening.ports.web
+    const web = await createWebServer({ ...behindBalancers, websocketPath: WEBSOCKET_PATH, securePort })
     const sockets = acceptWebSocket({ streams, server: web.server, allowPlaintext })
     return listening(web, sockets, await web.listen({ host, port }))
   })

@@ -204,7 +204,11 @@ export class Admin {
       gate: this.#gate,
       setup: this.#setup,
       metrics: this.#metrics,
-      isDatabaseUp: () => this.#office?.parts.db.state === 'up',
+      notReady: () => {
+        const office = this.#office?.parts
+        if (office?.notReady) return office.notReady()
+        return office?.db.state === 'up' ? undefined : 'The database is away.'
+      },
     })
     const document = JSON.stringify(openApi(endpoints, this.#parts.version))
     app.get('/api/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(document))

@@ -99,6 +99,8 @@ export interface OfficeParts {
   readonly nodes: NodesDesk
   /** Joining another office with this PC, which then leaves this one. Works only while it is the only PC here. */
   readonly merge: JoinDesk
+  /** Why people cannot sign in on this PC now, as a sentence; undefined when they can. Absent: only the database is looked at. */
+  notReady?(): string | undefined
   /** Further checks for the Health page. */
   readonly checks?: readonly Check[]
 }

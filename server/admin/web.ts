@@ -1,9 +1,11 @@
 /** The web ports: WebSocket for chat apps (RFC 7395) is attached by stream/; here is how apps find it (XEP-0156). */
 import type http from 'node:http'
 import fastify from 'fastify'
+import { acceptProxies, type Proxies } from '../net/proxies.ts'
 import type { ServerTls } from '../net/tls.ts'
 import { hostnameOf } from './caller.ts'
 import { createDoor, listen } from './http.ts'
+import { sendAlive, sendReadiness } from './probes.ts'
 
 export interface WebServer {
   /** For `upgrade` listeners. Not listening before `listen`. */
@@ -23,6 +25,12 @@ export async function createWebServer(options: {
   tls?: ServerTls | undefined
   websocketPath: string
   securePort?: (() => number | undefined) | undefined
+  /** Load balancers that are believed when they tell who connects. */
+  proxies?: Proxies | undefined
+  /** A sentence when people cannot sign in here now; undefined when they can. */
+  notReady?: (() => string | undefined) | undefined
+  /** Told why a load balancer was not understood. */
+  onRefused?: ((why: string, address: string) => void) | undefined
 }): Promise<WebServer> {
   const app = fastify({ logger: false, bodyLimit: 1024, trustProxy: false })
   // XEP-0156 §3: "MUST only use connection URLs starting with 'https://' or 'wss://'".
@@ -58,6 +66,9 @@ export async function createWebServer(options: {
     if (address === undefined) return reply.callNotFound()
     return reply.type('application/json; charset=utf-8').send({ links: [{ rel: REL, href: address }] })
   })
+  // For load balancers: this is the port their checks reach.
+  app.get('/health/live', (_request, reply) => sendAlive(reply))
+  app.get('/health/ready', (_request, reply) => sendReadiness(reply, options.notReady?.()))
   app.setNotFoundHandler((_request, reply) =>
     reply
       .code(404)
@@ -66,6 +77,7 @@ export async function createWebServer(options: {
   )
   await app.ready()
   const { server, release } = createDoor(app, options.tls)
+  if (options.proxies) acceptProxies(server, options.proxies, options.onRefused ?? (() => undefined))
   return {
     server,
     listen: async where => {

@@ -1,6 +1,7 @@
 /** What an administrator can set about connections: the declarations of two features, `c2s` and `stream-management`. */
 import { type Static, Type } from 'typebox'
 import { feature } from '../core/feature.ts'
+import { parseProxies } from '../net/proxies.ts'
 import { stanzaError } from '../xmpp/errors.ts'
 import { NS_BIND, NS_SESSION, NS_SM } from '../xmpp/namespaces.ts'
 
@@ -123,6 +124,13 @@ const c2sSettings = Type.Object({
       'Keeps out somebody who stands between app and server with a stolen certificate. Browsers cannot do it, and some apps fail when it is offered to them.',
     default: false,
   }),
+  proxies: Type.String({
+    title: 'Load balancers that tell who connects',
+    description:
+      'Addresses or networks of load balancers that begin each connection with the PROXY protocol (HAProxy: send-proxy-v2), separated by commas: 10.0.0.2, 10.0.1.0/24. They are believed, and must say it on every connection. Empty: nobody is.',
+    default: '',
+    maxLength: 2_000,
+  }),
   allowPlain: Type.Boolean({
     title: 'Let old apps send the password itself',
     description:
@@ -179,6 +187,12 @@ export const c2sFeature = feature({
   ],
   settings: c2sSettings,
   start(server) {
+    server.onSettings({
+      verify({ proxies }) {
+        const read = parseProxies(proxies)
+        if (typeof read === 'string') throw new Error(read)
+      },
+    })
     // RFC 3921 §3: old apps want it, it does nothing.
     server.streamFeature(`<session xmlns='${NS_SESSION}'><optional/></session>`)
     server.iq('both', 'set', NS_SESSION, 'session', () => undefined)

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { ServerParts } from '../core/server.ts'
 import type { Outlet, Session } from '../core/session.ts'
+import { Proxies } from '../net/proxies.ts'
 import { StreamError } from '../xmpp/errors.ts'
 import { Alarms } from './alarms.ts'
 import type { ClientStream } from './c2s.ts'
@@ -62,6 +63,8 @@ export class Streams {
   /** Sessions that a stream is about to resume. */
   readonly resuming = new Set<Session>()
   readonly handover: Handover
+  /** Load balancers that are believed. */
+  readonly proxies: Proxies
   readonly #work = new Map<Session, Promise<void>>()
   readonly #all = new Set<ClientStream>()
   readonly #timer: NodeJS.Timeout
@@ -80,6 +83,7 @@ export class Streams {
     this.alarms = new Alarms(parts.now)
     this.unknown = options.unknown ?? { secret: randomBytes(32), iterations: UNKNOWN_ITERATIONS }
     this.location = options.location
+    this.proxies = new Proxies(() => this.settings.proxies)
     this.handover = new Handover(this)
     this.#timer = setInterval(() => this.sweep(), SWEEP_MS)
     this.#timer.unref()

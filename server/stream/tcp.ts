@@ -1,6 +1,7 @@
 /** Streams over TCP: STARTTLS (RFC 6120 §5) and direct TLS with ALPN `xmpp-client` (XEP-0368). */
 import net from 'node:net'
 import type tls from 'node:tls'
+import { withTrueAddress } from '../net/proxies.ts'
 import type { CertificateInUse, ServerTls } from '../net/tls.ts'
 import { alpn } from '../net/tls.ts'
 import { StreamError } from '../xmpp/errors.ts'
@@ -9,7 +10,7 @@ import { bindingData, bindingTypes } from './channel-binding.ts'
 import { type ClientHeader, streamEnd, streamHeader } from './header.ts'
 import { joined } from './outlet.ts'
 import type { Streams } from './streams.ts'
-import { isLoopback, plainAddress } from './throttle.ts'
+import { isLoopback } from './throttle.ts'
 import type { Transport, TransportListener } from './transport.ts'
 
 /** After this much silence the operating system asks the other one whether it is there: a PC that was switched off is noticed. */
@@ -45,23 +46,27 @@ export interface Listener {
 export async function listenTcp(options: TcpOptions): Promise<Listener> {
   const { streams, mode, host, port } = options
   const isPlaintextAllowed = mode === 'starttls' && options.allowPlaintext === true && isLoopback(host)
-  const server = net.createServer(
-    { noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS },
-    socket => {
-      const address = plainAddress(socket.remoteAddress)
-      if (streams.isClosed) {
-        socket.destroy()
-        return
-      }
-      if (!streams.throttle.connected(address)) {
-        refuse(socket, mode, streams.parts)
-        return
-      }
-      const transport = new TcpTransport(socket, { address, tls: options.tls, isPlaintextAllowed })
-      if (mode === 'tls') transport.secure([...alpn.c2s])
-      transport.listener = new ClientStream(streams, transport)
-    },
+  const server = net.createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEPALIVE_MS }, socket =>
+    withTrueAddress(
+      socket,
+      streams.proxies,
+      address => take(socket, address),
+      why => streams.parts.log.warn({ port, why }, 'a load balancer was not understood'),
+    ),
   )
+  const take = (socket: net.Socket, address: string): void => {
+    if (streams.isClosed) {
+      socket.destroy()
+      return
+    }
+    if (!streams.throttle.connected(address)) {
+      refuse(socket, mode, streams.parts)
+      return
+    }
+    const transport = new TcpTransport(socket, { address, tls: options.tls, isPlaintextAllowed })
+    if (mode === 'tls') transport.secure([...alpn.c2s])
+    transport.listener = new ClientStream(streams, transport)
+  }
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen({ host, port, backlog: BACKLOG }, () => {
