@@ -5,11 +5,14 @@ import { type Bus, localBus } from './cluster/bus.ts'
 import { type Directory, localDirectory } from './cluster/directory.ts'
 import { Accounts } from './core/accounts.ts'
 import { AdvertisementTable } from './core/advertise.ts'
+import { CacheHints } from './core/cache-hints.ts'
 import { coreFeatures, type PasswordSettings, type SessionSettings } from './core/core-features.ts'
+import { Everywhere } from './core/everywhere.ts'
 import { type Feature, type Standard, startOrder } from './core/feature.ts'
 import { HookTable } from './core/hooks.ts'
 import { IqTable } from './core/iq.ts'
 import { Messages } from './core/message.ts'
+import { meetOthers } from './core/other-nodes.ts'
 import { Presence } from './core/presence.ts'
 import { ArchiveQueue } from './core/queue.ts'
 import { Reach } from './core/reach.ts'
@@ -90,6 +93,7 @@ export async function startChat(options: {
       release()
     })
   }
+  const leaveOthers = meetOthers(parts)
   const readSettings = (): void => {
     settings.load().catch(error => log.warn({ err: error }, 'settings were not read again'))
   }
@@ -113,6 +117,7 @@ export async function startChat(options: {
       await Promise.all([...parts.sessions.all()].map(session => parts.sessions.end(session, 'shutdown')))
       await parts.queue.close()
       for (const release of releases.reverse()) await release()
+      leaveOthers()
     },
   }
 }
@@ -143,7 +148,10 @@ function buildParts(
   const ids = createIds({ now: Date.now, random })
   const limits = settings.of('sessions') as SessionSettings
   const passwords = settings.of('passwords') as PasswordSettings
+  const everywhere = new Everywhere({ directory, bus })
+  const hints = new CacheHints(bus)
   const sessions = new Sessions({
+    everywhere,
     directory,
     hooks,
     domain,
@@ -159,11 +167,12 @@ function buildParts(
     iterations: () => passwords.iterations,
     isPinned: username => sessions.has(username),
     now: Date.now,
+    hints,
   })
   const queue = new ArchiveQueue({ db, log: log.child({ part: 'archive' }), nextId: () => ids.next() })
-  const rosters = new Rosters({ db, hooks, sessions })
-  const presence = new Presence({ domain, directory, hooks, rosters, sessions })
-  const subscriptions = new Subscriptions({ domain, hooks, accounts, rosters, sessions, presence })
+  const rosters = new Rosters({ db, hooks, sessions, domain, directory, reach, hints })
+  const presence = new Presence({ domain, directory, hooks, rosters, sessions, reach })
+  const subscriptions = new Subscriptions({ domain, hooks, accounts, rosters, directory, reach, presence })
   const messages = new Messages({ domain, directory, bus, hooks, accounts, sessions, queue })
   const router = new Router({
     domain,
@@ -196,6 +205,8 @@ function buildParts(
     directory,
     bus,
     reach,
+    everywhere,
+    hints,
     accounts,
     rosters,
     queue,

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openDatabase } from '../../test/support/database.ts'
+import { localBus } from '../cluster/bus.ts'
 import { migrate } from '../db/migrate.ts'
 import type { Database } from '../db/pool.ts'
 import { verifyPassword } from '../xmpp/scram.ts'
 import { Accounts } from './accounts.ts'
+import { CacheHints } from './cache-hints.ts'
 import { HookTable } from './hooks.ts'
 
 let db: Database
@@ -19,6 +21,7 @@ function fresh(): Accounts {
     iterations: () => 4_096,
     isPinned: () => false,
     now: () => now,
+    hints: new CacheHints(localBus()),
   })
 }
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { type Database, DatabaseFault } from '../db/pool.ts'
 import { tryJid } from '../xmpp/jid.ts'
 import { deriveVerifier, PasswordError, SCRAM_SALT_BYTES, type ScramHash, type Verifier } from '../xmpp/scram.ts'
+import type { CacheHints } from './cache-hints.ts'
 import type { HookTable } from './hooks.ts'
 import { forStanza } from './patience.ts'
 import { PerAccount } from './per-account.ts'
@@ -67,7 +68,10 @@ export class Accounts {
   readonly #domain: string
   readonly #iterations: () => number
   readonly #now: () => number
+  readonly #hints: CacheHints
   readonly #cache: PerAccount<{ account: Account | null; readAt: number }>
+  /** Set by who makes it: somebody with a session here was removed or blocked on another node. */
+  onBarred: ((username: string) => void) | undefined
 
   static readonly migrations: readonly string[] = [
     `CREATE TABLE account (
@@ -87,16 +91,41 @@ export class Accounts {
     iterations: () => number
     isPinned: (username: string) => boolean
     now: () => number
+    hints: CacheHints
   }) {
     this.#db = options.db
     this.#hooks = options.hooks
     this.#domain = options.domain
     this.#iterations = options.iterations
     this.#now = options.now
+    this.#hints = options.hints
     this.#cache = new PerAccount({
       isPinned: options.isPinned,
       load: async username => ({ account: await this.#read(username), readAt: this.#now() }),
     })
+    options.hints.add('accounts', {
+      outdated: username => this.#outdated(username),
+      doubtAll: () => this.doubtAll(),
+    })
+  }
+
+  async #outdated(username: string): Promise<void> {
+    const found = await this.#cache.outdated(username)
+    if (found && (!found.account || found.account.isBlocked)) this.onBarred?.(username)
+  }
+
+  /**
+   * Who of these may not be here any more: removed or blocked, perhaps on another node while this one was cut off.
+   * @throws DatabaseAway
+   */
+  async barredOf(usernames: readonly string[]): Promise<string[]> {
+    const rows = await this.#db.query<{ username: string }>(
+      'SELECT username FROM account WHERE username = ANY($1::text[]) AND NOT is_blocked',
+      [usernames],
+      { repeat: true },
+    )
+    const allowed = new Set(rows.map(row => row.username))
+    return usernames.filter(username => !allowed.has(username))
   }
 
   /**
@@ -156,6 +185,7 @@ export class Accounts {
       if (!row) throw new Error('The database answered an insert without a row.')
       const account = toAccount(row)
       this.#cache.set(username, { account, readAt: this.#now() })
+      await this.#hints.tell('accounts', [username])
       await this.#hooks.run('account:created', { username })
       return account
     } catch (error) {
@@ -197,6 +227,7 @@ export class Accounts {
     // The account goes first: nobody can log in and make new rows while the features clean up.
     const removed = await this.#db.exec('DELETE FROM account WHERE username = $1', [username])
     this.#cache.drop(username)
+    await this.#hints.tell('accounts', [username])
     if (removed === 0) throw new AccountRefused('username', `There is nobody called ${username}.`, 'nobody')
     await this.#hooks.run('account:removed', { username })
   }
@@ -213,6 +244,7 @@ export class Accounts {
     column: 'verifiers' | 'name' | 'is_blocked' | 'is_admin',
     value: unknown,
   ): Promise<void> {
+    const { heard } = this.#cache
     let row: AccountRow | undefined
     try {
       row = await this.#db.one<AccountRow>(
@@ -223,10 +255,13 @@ export class Accounts {
     } catch (error) {
       // Perhaps it was carried out all the same, and only the answer was lost.
       this.#cache.doubt(username)
+      void this.#hints.tell('accounts', [username])
       throw error
     }
     if (!row) throw new AccountRefused('username', `There is nobody called ${username}.`, 'nobody')
     this.#cache.set(username, { account: toAccount(row), readAt: this.#now() })
+    if (heard !== this.#cache.heard) this.#cache.doubt(username)
+    await this.#hints.tell('accounts', [username])
   }
 
   async #mustLeaveAnAdmin(username: string): Promise<void> {

@@ -12,10 +12,13 @@ export class PerAccount<T> {
   readonly #isPinned: (username: string) => boolean
   readonly #capacity: number
   readonly #patienceMs: number | undefined
+  readonly #tell: ((username: string) => Promise<unknown> | undefined) | undefined
   readonly #values = new Map<string, T>()
   readonly #loading = new Map<string, Promise<T>>()
   /** Accounts whose value here may not be what the database holds. */
   readonly #doubtful = new Set<string>()
+  /** Hints of other nodes so far. */
+  #heard = 0
   /** Until then what is doubted is believed, on the clock of performance.now(). */
   #askAgainAt = 0
 
@@ -23,17 +26,20 @@ export class PerAccount<T> {
    * @param options.load reads the value from the database; its failure is passed on and not remembered
    * @param options.isPinned whether the account has a session here
    * @param options.patienceMs how long `get` waits for a load; undefined = until it is done
+   * @param options.tell tells the other nodes that what they remember of this account is old
    * @param options.capacity how many accounts are kept at most, pinned ones not counted
    */
   constructor(options: {
     load: (username: string) => Promise<T>
     isPinned: (username: string) => boolean
     patienceMs?: number
+    tell?: ((username: string) => Promise<unknown> | undefined) | undefined
     capacity?: number
   }) {
     this.#load = options.load
     this.#isPinned = options.isPinned
     this.#patienceMs = options.patienceMs
+    this.#tell = options.tell
     this.#capacity = options.capacity ?? 5_000
   }
 
@@ -90,6 +96,43 @@ export class PerAccount<T> {
     this.#values.delete(username)
     this.#values.set(username, value)
     if (this.#values.size > this.#capacity) this.#evict()
+  }
+
+  /**
+   * Carries out a change. It is computed by the database: another node may change the same account at the same moment.
+   * @param write the change in the database; when it fails it was perhaps carried out all the same, and nobody believes what is here
+   * @param next the value afterwards
+   * @returns the values before and after, once the other nodes know that theirs is old
+   */
+  async change(username: string, write: () => Promise<unknown>, next: (before: T) => T): Promise<[T, T]> {
+    const heard = this.#heard
+    try {
+      await write()
+    } catch (error) {
+      this.doubt(username)
+      void this.#tell?.(username)
+      throw error
+    }
+    const before = await this.load(username)
+    const after = next(before)
+    this.set(username, after)
+    // Somebody else has changed something meanwhile: who was later is known to the database only.
+    if (heard !== this.#heard) this.doubt(username)
+    await this.#tell?.(username)
+    return [before, after]
+  }
+
+  /** A hint of another node: what is here is old. Read again at once when the account has a session here. */
+  outdated(username: string): Promise<T> | undefined {
+    this.#heard++
+    this.doubt(username)
+    if (!this.#isPinned(username)) return undefined
+    return this.#fetch(username)
+  }
+
+  /** How many hints of other nodes came so far: tells whether one came during a change. */
+  get heard(): number {
+    return this.#heard
   }
 
   /** Forgets it: the next `get` loads again. */

@@ -3,6 +3,7 @@ import { stanzaError } from '../xmpp/errors.ts'
 import { type Jid, parseJid } from '../xmpp/jid.ts'
 import { buildStanza, Stanza } from '../xmpp/stanza.ts'
 import type { HookTable } from './hooks.ts'
+import type { Reach } from './reach.ts'
 import type { Roster, Rosters } from './roster.ts'
 import type { Session } from './session.ts'
 import type { Sessions } from './sessions.ts'
@@ -17,6 +18,7 @@ interface PresenceParts {
   readonly hooks: HookTable
   readonly rosters: Rosters
   readonly sessions: Sessions
+  readonly reach: Reach
 }
 
 /** Availability (RFC 6121 §4): broadcast to subscribers, probes, directed presence, and the end of it. */
@@ -67,10 +69,9 @@ export class Presence {
     const event = { stanza, from, to, sender }
     const send = (goesOn: boolean): void => {
       if (!goesOn) return
-      for (const route of routes) {
-        const isMeant = to.resource === undefined ? route.priority !== undefined : route.resource === to.resource
-        if (isMeant) this.#parts.sessions.get(route.jid)?.send(event.stanza)
-      }
+      this.#parts.reach.sendAll(routes, event.stanza, route =>
+        to.resource === undefined ? route.priority !== undefined : route.resource === to.resource,
+      )
     }
     const goesOn = this.#parts.hooks.run('presence:deliver', event)
     return goesOn instanceof Promise ? goesOn.then(send) : send(goesOn)
@@ -130,7 +131,7 @@ export class Presence {
   #toOwn(session: Session, stanza: Stanza): void {
     for (const route of this.#parts.directory.routes(session.jid.bare)) {
       if (route.priority === undefined) continue
-      this.#parts.sessions.get(route.jid)?.send(stanza.with({ to: route.jid }))
+      this.#parts.reach.send(route, stanza.with({ to: route.jid }))
     }
   }
 
@@ -156,6 +157,11 @@ export class Presence {
 
   /** §4.5.2: to subscribers, own other resources, and whoever got directed presence. */
   async #broadcastUnavailable(session: Session, stanza: Stanza): Promise<void> {
+    // Another session of the same full JID, on another node, took its place: it is there.
+    if (this.#parts.directory.route(session.jid.bare, session.resource)?.presence) {
+      session.directed.clear()
+      return
+    }
     const roster = this.#parts.rosters.peek(session.username)
     if (roster) await this.#toSubscribers(session, stanza, roster)
     this.#toOwn(session, stanza)

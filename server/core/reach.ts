@@ -41,10 +41,11 @@ export class Reach {
     if (sent !== 'sent') unreached?.()
   }
 
-  /** Sends the same stanza to several sessions, once per node. */
-  sendAll(routes: readonly Route[], stanza: Stanza): void {
+  /** Sends the same stanza to those that are meant, once per node. */
+  sendAll(routes: readonly Route[], stanza: Stanza, isMeant: (route: Route) => boolean): void {
     let far: Map<string, string[]> | undefined
     for (const route of routes) {
+      if (!isMeant(route)) continue
       if (this.isHere(route)) {
         this.#sessions.get(route.jid)?.send(stanza)
         continue

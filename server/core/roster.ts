@@ -1,10 +1,15 @@
+import { randomBytes } from 'node:crypto'
+import type { Directory, Route } from '../cluster/directory.ts'
 import type { Database } from '../db/pool.ts'
 import { type Element, xml } from '../xmpp/element.ts'
+import { StanzaError } from '../xmpp/errors.ts'
 import { NS_ROSTER } from '../xmpp/namespaces.ts'
 import { buildStanza } from '../xmpp/stanza.ts'
+import type { CacheHints } from './cache-hints.ts'
 import type { HookTable } from './hooks.ts'
 import { forStanza } from './patience.ts'
 import { PerAccount } from './per-account.ts'
+import type { Reach } from './reach.ts'
 import type { Sessions } from './sessions.ts'
 import { initialState, type Subscription, type SubscriptionState } from './subscription-states.ts'
 
@@ -29,6 +34,9 @@ export interface Roster {
   readonly items: Map<string, RosterItem>
 }
 
+/** How often a change is decided anew because another node has changed the same roster at the same moment. */
+const ATTEMPTS_MAX = 8
+
 interface ItemRow {
   jid: string
   name: string | null
@@ -51,9 +59,15 @@ export class Rosters {
   readonly #db: Database
   readonly #hooks: HookTable
   readonly #sessions: Sessions
+  readonly #domain: string
+  readonly #directory: Directory
+  readonly #reach: Reach
+  readonly #hints: CacheHints
   readonly #rosters: PerAccount<Roster>
   /** One change at a time per person: the tail of the line. */
   readonly #turns = new Map<string, Promise<unknown>>()
+  /** Two nodes may push to one client: their ids differ. */
+  readonly #pushName = randomBytes(4).toString('hex')
   #pushes = 0
 
   static readonly migrations: readonly string[] = [
@@ -73,13 +87,30 @@ export class Rosters {
      CREATE TABLE roster_version (username text PRIMARY KEY, version bigint NOT NULL);`,
   ]
 
-  constructor(options: { db: Database; hooks: HookTable; sessions: Sessions }) {
+  constructor(options: {
+    db: Database
+    hooks: HookTable
+    sessions: Sessions
+    domain: string
+    directory: Directory
+    reach: Reach
+    hints: CacheHints
+  }) {
     this.#db = options.db
     this.#hooks = options.hooks
     this.#sessions = options.sessions
+    this.#domain = options.domain
+    this.#directory = options.directory
+    this.#reach = options.reach
+    this.#hints = options.hints
     this.#rosters = new PerAccount({
       load: username => this.#load(username),
       isPinned: username => options.sessions.has(username),
+    })
+    // Clients are pushed to by the node that made the change.
+    options.hints.add('rosters', {
+      outdated: username => this.#rosters.outdated(username),
+      doubtAll: () => this.doubtAll(),
     })
     options.hooks.on('session:bound', 'store', async ({ session }) => {
       await this.#rosters.get(session.username)
@@ -88,6 +119,7 @@ export class Rosters {
       await this.#db.exec('DELETE FROM roster WHERE username = $1', [username], { repeat: true })
       await this.#db.exec('DELETE FROM roster_version WHERE username = $1', [username], { repeat: true })
       this.#rosters.drop(username)
+      await this.#hints.tell('rosters', [username])
     })
   }
 
@@ -149,12 +181,14 @@ export class Rosters {
     }
   }
 
+  /** To the clients here: each node looks after its own. */
   #pushDifferences(username: string, before: Roster, after: Roster): void {
+    const own = this.#directory.routes(`${username}@${this.#domain}`).filter(route => this.#reach.isHere(route))
     const shown = (item: RosterItem | undefined): string => (item?.isListed ? itemElement(item).toString() : '')
     for (const jid of new Set([...before.items.keys(), ...after.items.keys()])) {
       const item = after.items.get(jid)
       if (shown(before.items.get(jid)) === shown(item)) continue
-      this.#push(username, after.version, item?.isListed ? itemElement(item) : removedElement(jid))
+      this.#push(own, after.version, item?.isListed ? itemElement(item) : removedElement(jid))
     }
   }
 
@@ -176,38 +210,56 @@ export class Rosters {
     decide: (item: RosterItem, roster: Roster) => RosterItem | 'remove' | undefined,
     beforePush?: () => void,
   ): Promise<void> {
-    const roster = await this.get(username)
-    const old = roster.items.get(jid)
-    const next = decide(old ?? newItem(jid), roster)
-    if (next === undefined || (next === 'remove' && !old)) {
-      beforePush?.()
-      return
-    }
-    let version: number
-    try {
-      version = next === 'remove' ? await this.#delete(username, jid) : await this.#save(username, next)
-    } catch (error) {
-      // Perhaps it was carried out all the same, and only the answer was lost.
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      const roster = await this.get(username)
+      const old = roster.items.get(jid)
+      const next = decide(old ?? newItem(jid), roster)
+      if (next === undefined || (next === 'remove' && !old)) {
+        beforePush?.()
+        return
+      }
+      const version = await this.#write(username, roster.version, jid, next)
+      if (version !== undefined) return this.#changed({ username, jid, roster, old, next, version, beforePush })
+      // Another node was first: decided again by what is true now.
       this.#rosters.doubt(username)
-      throw error
     }
+    throw new StanzaError(
+      'wait',
+      'internal-server-error',
+      'This contact list is being changed elsewhere. Please try again.',
+    )
+  }
+
+  async #changed(change: {
+    username: string
+    jid: string
+    roster: Roster
+    old: RosterItem | undefined
+    next: RosterItem | 'remove'
+    version: number
+    beforePush: (() => void) | undefined
+  }): Promise<void> {
+    const { username, jid, roster, old, next, version, beforePush } = change
     roster.version = version
     if (next === 'remove') roster.items.delete(jid)
     else roster.items.set(jid, next)
     // What was read meanwhile may be from before the change.
     if (this.#rosters.peek(username) !== roster || this.#rosters.isLoading(username)) this.#rosters.doubt(username)
+    await this.#hints.tell('rosters', [username])
     beforePush?.()
     const isShown = next !== 'remove' && next.isListed
-    if (isShown || old?.isListed) this.#push(username, version, isShown ? itemElement(next) : removedElement(jid))
+    const all = this.#directory.routes(`${username}@${this.#domain}`)
+    if (isShown || old?.isListed) this.#push(all, version, isShown ? itemElement(next) : removedElement(jid))
     await this.#hooks.run('roster:changed', { username, jid })
   }
 
-  /** Roster pushes to all interested resources (RFC 6121 §2.1.6). */
-  #push(username: string, version: number, item: Element): void {
+  /** Roster pushes to interested resources (RFC 6121 §2.1.6). */
+  #push(routes: readonly Route[], version: number, item: Element): void {
     const query = xml('query', { xmlns: NS_ROSTER, ver: String(version) }, item).toString()
-    for (const session of this.#sessions.of(username)) {
-      if (!session.isInterested) continue
-      session.send(buildStanza('iq', { type: 'set', id: `push-${++this.#pushes}`, to: session.jid.full }, query))
+    for (const route of routes) {
+      if (route.flags.interested !== true) continue
+      const id = `push-${this.#pushName}-${++this.#pushes}`
+      this.#reach.send(route, buildStanza('iq', { type: 'set', id, to: route.jid }, query))
     }
   }
 
@@ -226,42 +278,74 @@ export class Rosters {
     return { version: Number(version?.version ?? 0), items: new Map(rows.map(row => [row.jid, toItem(row)])) }
   }
 
-  async #save(username: string, item: RosterItem): Promise<number> {
-    return this.#versioned(
-      username,
-      `INSERT INTO roster (username, jid, name, groups, subscription, is_asking, is_asked, is_approved, is_listed, request)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-       ON CONFLICT (username, jid) DO UPDATE SET name = $3, groups = $4, subscription = $5, is_asking = $6,
-         is_asked = $7, is_approved = $8, is_listed = $9, request = $10`,
-      [
-        item.jid,
-        item.name ?? null,
-        item.groups,
-        item.subscription,
-        item.isAsking,
-        item.isAsked,
-        item.isApproved,
-        item.isListed,
-        item.request ?? null,
-      ],
-    )
+  /**
+   * Writes one item, unless the roster has another version by now.
+   * @param expected the version that the change was decided by
+   * @returns the new version; undefined when somebody else was first
+   */
+  async #write(
+    username: string,
+    expected: number,
+    jid: string,
+    next: RosterItem | 'remove',
+  ): Promise<number | undefined> {
+    try {
+      if (next === 'remove') {
+        const removal = 'DELETE FROM roster USING turn WHERE roster.username = $1 AND jid = $4'
+        return await this.#versioned(username, expected, removal, [jid])
+      }
+      return await this.#versioned(
+        username,
+        expected,
+        `INSERT INTO roster (username, jid, name, groups, subscription, is_asking, is_asked, is_approved, is_listed, request)
+         SELECT $1, $4::text, $5::text, $6::text[], $7::text, $8::boolean, $9::boolean, $10::boolean, $11::boolean, $12::text FROM turn
+         ON CONFLICT (username, jid) DO UPDATE SET name = $5, groups = $6, subscription = $7, is_asking = $8,
+           is_asked = $9, is_approved = $10, is_listed = $11, request = $12`,
+        [
+          next.jid,
+          next.name ?? null,
+          next.groups,
+          next.subscription,
+          next.isAsking,
+          next.isAsked,
+          next.isApproved,
+          next.isListed,
+          next.request ?? null,
+        ],
+      )
+    } catch (error) {
+      // Perhaps it was carried out all the same, and only the answer was lost.
+      this.#rosters.doubt(username)
+      void this.#hints.tell('rosters', [username])
+      throw error
+    }
   }
 
-  async #delete(username: string, jid: string): Promise<number> {
-    return this.#versioned(username, 'DELETE FROM roster WHERE username = $1 AND jid = $2', [jid])
-  }
-
-  /** Runs one change and sets the version, in one statement. To do it twice does no harm. */
-  async #versioned(username: string, change: string, values: readonly unknown[]): Promise<number> {
-    const row = await this.#db.one<{ version: string }>(
-      `WITH change AS (${change})
-       INSERT INTO roster_version (username, version) VALUES ($1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
-       ON CONFLICT (username) DO UPDATE SET version = greatest(roster_version.version + 1, excluded.version)
-       RETURNING version`,
-      [username, ...values],
+  /**
+   * Runs one change and sets the version, in one statement, which locks the row of the version: of two nodes the second finds another version than
+   * it expected. The version is chosen here, so that a repetition after a lost answer is known by it.
+   */
+  async #versioned(
+    username: string,
+    expected: number,
+    change: string,
+    values: readonly unknown[],
+  ): Promise<number | undefined> {
+    // The last three digits tell apart what two nodes do in the same millisecond.
+    const next = Math.max(expected + 1, Date.now() * 1000 + Math.floor(Math.random() * 1000))
+    const row = await this.#db.one<{ taken: string | null; current: string | null }>(
+      `WITH turn AS (
+         INSERT INTO roster_version (username, version)
+         SELECT $1::text, $2::bigint WHERE $3::bigint = 0 OR EXISTS (SELECT FROM roster_version WHERE username = $1)
+         ON CONFLICT (username) DO UPDATE SET version = $2 WHERE roster_version.version = $3
+         RETURNING version
+       ), change AS (${change})
+       SELECT (SELECT version FROM turn) AS taken, (SELECT version FROM roster_version WHERE username = $1) AS current`,
+      [username, next, expected, ...values],
       forStanza,
     )
-    return Number(row?.version ?? 0)
+    const isOurs = row !== undefined && (row.taken !== null || Number(row.current ?? 0) === next)
+    return isOurs ? next : undefined
   }
 }
 

@@ -6,6 +6,8 @@ import type { Database } from '../db/pool.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import type { Accounts } from './accounts.ts'
 import type { Advertisement, AdvertisementTable } from './advertise.ts'
+import type { CacheHints } from './cache-hints.ts'
+import type { Everywhere } from './everywhere.ts'
 import type { Feature } from './feature.ts'
 import type { Handler, Hooks, HookTable, Order } from './hooks.ts'
 import type { IqHandler, IqTable, IqTarget } from './iq.ts'
@@ -48,6 +50,10 @@ export interface ServerParts {
   readonly bus: Bus
   /** Sessions on whatever node. */
   readonly reach: Reach
+  /** Ends sessions on whatever node. */
+  readonly everywhere: Everywhere
+  /** What other nodes are told of what they remember. */
+  readonly hints: CacheHints
   readonly accounts: Accounts
   readonly rosters: Rosters
   readonly queue: ArchiveQueue
@@ -96,6 +102,7 @@ export function scopeFor<S extends TObject>(
   const undo: (() => void)[] = []
   const targets = (target: IqTarget | 'both'): IqTarget[] => (target === 'both' ? ['account', 'host'] : [target])
   const log = parts.log.child({ feature: feature.name })
+  let caches = 0
   const { hooks, iqs, nonzas, advertisements, streamFeatures, settings, ...shared } = parts
   const server: Server = {
     ...shared,
@@ -123,12 +130,20 @@ export function scopeFor<S extends TObject>(
       undo.push(() => streamFeatures.delete(xml))
     },
     perAccount: load => {
+      const name = `${feature.name} ${caches++}`
       const values = new PerAccount({
         load,
         isPinned: username => parts.sessions.has(username),
         patienceMs: PATIENCE_MS,
+        tell: username => parts.hints.tell(name, [username]),
       })
-      undo.push(hooks.on('account:removed', 'watch', ({ username }) => values.drop(username)))
+      undo.push(parts.hints.add(name, values))
+      undo.push(
+        hooks.on('account:removed', 'watch', async ({ username }) => {
+          values.drop(username)
+          await parts.hints.tell(name, [username])
+        }),
+      )
       undo.push(parts.db.onMove(({ isNewTimeline }) => isNewTimeline && values.doubtAll()))
       undo.push(
         hooks.on('session:bound', 'store', async ({ session }) => {

@@ -62,8 +62,6 @@ export class Session {
   presence: Stanza | undefined
   /** Presence priority while available. */
   priority: number | undefined
-  /** Asked for the roster: gets roster pushes (RFC 6121 §2.1.6). */
-  isInterested = false
   /** To whom directed presence was sent (full or bare JIDs), RFC 6121 §4.6. Bounded by the presence rules. */
   readonly directed = new Set<string>()
   flags: RouteFlags = {}
@@ -97,6 +95,15 @@ export class Session {
 
   get isClosed(): boolean {
     return this.#isClosed
+  }
+
+  /** Asked for the roster: gets roster pushes (RFC 6121 §2.1.6). Other nodes see it in the route. */
+  get isInterested(): boolean {
+    return this.flags.interested === true
+  }
+
+  set isInterested(interested: boolean) {
+    this.flags = { ...this.flags, interested }
   }
 
   get isAvailable(): boolean {

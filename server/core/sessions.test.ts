@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { localBus } from '../cluster/bus.ts'
 import { localDirectory } from '../cluster/directory.ts'
 import { buildStanza } from '../xmpp/stanza.ts'
+import { Everywhere } from './everywhere.ts'
 import { HookTable } from './hooks.ts'
 import type { Outlet } from './session.ts'
 import { Session } from './session.ts'
@@ -42,6 +44,7 @@ beforeEach(() => {
   now = 0
   let ids = 0
   sessions = new Sessions({
+    everywhere: new Everywhere({ directory: routes, bus: localBus() }),
     directory: routes,
     hooks,
     domain: 'office.test',

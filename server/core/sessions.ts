@@ -2,6 +2,7 @@ import type { Directory, Route } from '../cluster/directory.ts'
 import { StreamError } from '../xmpp/errors.ts'
 import { createJid } from '../xmpp/jid.ts'
 import { buildStanza, type Stanza } from '../xmpp/stanza.ts'
+import type { Everywhere } from './everywhere.ts'
 import type { HookTable } from './hooks.ts'
 import type { KeptRow } from './kept-row.ts'
 import { withinTime } from './patience.ts'
@@ -41,6 +42,7 @@ export class Sessions {
   readonly #limits: () => SessionLimits
   readonly #randomId: () => string
   readonly #now: () => number
+  readonly #everywhere: Everywhere
   readonly #byJid = new Map<string, Session>()
   readonly #byId = new Map<string, Session>()
   readonly #byUser = new Map<string, Set<Session>>()
@@ -54,7 +56,9 @@ export class Sessions {
     limits: () => SessionLimits
     randomId: () => string
     now: () => number
+    everywhere: Everywhere
   }) {
+    this.#everywhere = options.everywhere
     this.#directory = options.directory
     this.#hooks = options.hooks
     this.#domain = options.domain
@@ -106,15 +110,20 @@ export class Sessions {
   }): Promise<Session | 'too-many' | 'conflict'> {
     const { username } = options
     const limits = this.#limits()
+    const bare = `${username}@${this.#domain}`
     let resource = options.resource ?? this.#randomId()
-    const old = this.#byJid.get(`${username}@${this.#domain}/${resource}`)
+    const far = this.#far(bare, resource)
+    const old = this.#byJid.get(`${bare}/${resource}`)
     if (old && limits.conflict === 'refuse-new' && old.outlet) return 'conflict'
-    if (old && limits.conflict === 'new-resource') resource = `${resource}/${this.#randomId().slice(0, 8)}`
-    else if (old) await this.end(old, 'conflict')
-    const own = this.#byUser.get(username) ?? new Set()
-    if (own.size >= limits.perAccount && !this.#endResting(own)) return 'too-many'
+    if ((old || far) && limits.conflict === 'new-resource') resource = `${resource}/${this.#randomId().slice(0, 8)}`
+    else if (far && !(await this.#everywhere.claim(far, limits.conflict))) return 'conflict'
+    if (!(await this.#hasRoom(username, bare, resource, limits.perAccount))) return 'too-many'
     const jid = createJid(username, this.#domain, resource)
-    const session = new Session({ jid, id: this.#randomId(), username, boundAt: this.#now(), outlet: options.outlet })
+    // Whoever was bound while others were asked is older, too.
+    const older = this.#byJid.get(jid.full)
+    if (older) await this.end(older, 'conflict')
+    const boundAt = Math.max(this.#now(), (far?.boundAt ?? 0) + 1)
+    const session = new Session({ jid, id: this.#randomId(), username, boundAt, outlet: options.outlet })
     session.client = options.client
     this.#add(session)
     this.announce(session)
@@ -234,11 +243,29 @@ export class Sessions {
     if (own?.size === 0) this.#byUser.delete(session.username)
   }
 
-  /** Makes room by ending the session that rests longest. */
-  #endResting(own: ReadonlySet<Session>): boolean {
+  /** The route of a full JID that lives on another node. */
+  #far(bare: string, resource: string): Route | undefined {
+    const route = this.#directory.route(bare, resource)
+    return route && route.node !== this.#directory.node ? route : undefined
+  }
+
+  /** Whether one more device of somebody may be bound, on whatever node the others are; one that rests is ended for it. */
+  async #hasRoom(username: string, bare: string, resource: string, most: number): Promise<boolean> {
+    let count = 0
+    for (const route of this.#directory.routes(bare)) if (route.resource !== resource) count++
+    return count < most || this.makeRoom(username) || (await this.#everywhere.makeRoom(username, bare))
+  }
+
+  /** Ends all sessions of somebody here. */
+  async endAllOf(username: string, reason: EndReason): Promise<void> {
+    await Promise.all([...this.of(username)].map(session => this.end(session, reason)))
+  }
+
+  /** Makes room by ending the session of somebody here that rests longest. @returns whether there was one */
+  makeRoom(username: string): boolean {
     let oldest: Session | undefined
-    for (const session of own) {
-      if (session.restingSince === undefined) continue
+    for (const session of this.of(username)) {
+      if (session.restingSince === undefined || session.isLeaving || session.departedAt !== undefined) continue
       if (!oldest?.restingSince || session.restingSince < oldest.restingSince) oldest = session
     }
     if (!oldest) return false

@@ -54,6 +54,8 @@ export class Settings {
   #turn: Promise<unknown> = Promise.resolve()
   #counter = 0
   #doubts = 0
+  /** Set by who makes it: tells other nodes to read again, and waits a moment for those that are there. */
+  onChanged: (() => Promise<unknown> | undefined) | undefined
 
   static readonly migrations: readonly string[] = [
     `CREATE TABLE setting (
@@ -171,6 +173,8 @@ export class Settings {
     const change = this.#turn.then(() => this.#set(key, value, by))
     this.#turn = change.catch(() => 'the caller of that change was told')
     await change
+    // Not within the turn: the other node may be waiting for this one.
+    await this.onChanged?.()
   }
 
   /** The last changes, newest first. */

@@ -1,12 +1,13 @@
+import type { Directory } from '../cluster/directory.ts'
 import { stanzaError } from '../xmpp/errors.ts'
 import { type Jid, parseJid } from '../xmpp/jid.ts'
 import { buildStanza, type Stanza } from '../xmpp/stanza.ts'
 import type { Accounts } from './accounts.ts'
 import type { HookTable } from './hooks.ts'
 import type { Presence } from './presence.ts'
+import type { Reach } from './reach.ts'
 import type { RosterItem, Rosters } from './roster.ts'
 import type { Session } from './session.ts'
-import type { Sessions } from './sessions.ts'
 import { hasFrom, hasTo, inbound, outbound, type SubscriptionStanza, type Transition } from './subscription-states.ts'
 
 /** A stored request is cut down to its header above this (RFC 6121 §3.1.3, the warning about exhaustion). */
@@ -19,7 +20,8 @@ interface SubscriptionParts {
   readonly hooks: HookTable
   readonly accounts: Accounts
   readonly rosters: Rosters
-  readonly sessions: Sessions
+  readonly directory: Directory
+  readonly reach: Reach
   readonly presence: Presence
 }
 
@@ -110,9 +112,11 @@ export class Subscriptions {
 
   /** Requests go to available resources (§3.1.3), the rest to interested ones (§3.1.6). */
   #deliver(username: string, stanza: Stanza, type: SubscriptionStanza): void {
-    for (const session of this.#parts.sessions.of(username)) {
-      if (type === 'subscribe' ? session.isAvailable : session.isInterested) session.send(stanza)
-    }
+    const { directory, domain, reach } = this.#parts
+    const routes = directory.routes(`${username}@${domain}`)
+    reach.sendAll(routes, stanza, ({ priority, flags }) =>
+      type === 'subscribe' ? priority !== undefined : flags.interested === true,
+    )
   }
 }
 

@@ -87,19 +87,14 @@ export default feature({
     server.iq('account', 'set', NS_MAM, 'prefs', async request => {
       const username = ownerOf(request)
       const wish = read(request.payload)
-      try {
-        await server.db.exec(
+      const write = () =>
+        server.db.exec(
           `INSERT INTO archive_preference (username, otherwise, always, never) VALUES ($1, $2, $3, $4)
            ON CONFLICT (username) DO UPDATE SET otherwise = $2, always = $3, never = $4`,
           [username, wish.otherwise, [...wish.always], [...wish.never]],
           forStanza,
         )
-      } catch (error) {
-        // Perhaps it was carried out all the same, and only the answer was lost.
-        preferences.doubt(username)
-        throw error
-      }
-      preferences.set(username, wish)
+      await preferences.change(username, write, () => wish)
       return printed(wish)
     })
     server.on('account:removed', 'store', async ({ username }) => {

@@ -88,14 +88,13 @@ function answerCommands(state: State): void {
     if (new Set([...(await lists.get(username)), ...items]).size > entriesMax) {
       throw stanzaError('resource-constraint', `You can block ${entriesMax} addresses at most.`)
     }
-    await orDoubt(lists, username, () =>
+    const write = () =>
       server.db.exec(
         'INSERT INTO block (username, jid) SELECT $1, unnest($2::text[]) ON CONFLICT (username, jid) DO NOTHING',
         [username, items],
         forStanza,
-      ),
-    )
-    const [before, after] = await change(lists, username, list => new Set([...list, ...items]))
+      )
+    const [before, after] = await lists.change(username, write, list => new Set([...list, ...items]))
     await sayGoodbye(state, own, before, after)
     push(server, own, listElement('block', items))
   })
@@ -104,18 +103,14 @@ function answerCommands(state: State): void {
     const items = itemsOf(request.payload)
     // XEP-0191 §3.5: an empty <unblock/> means all.
     const isAll = items.length === 0
-    await orDoubt(lists, username, () =>
+    const write = () =>
       server.db.exec(
         'DELETE FROM block WHERE username = $1 AND ($2 OR jid = ANY($3::text[]))',
         [username, isAll, items],
         forStanza,
-      ),
-    )
-    const [before, after] = await change(
-      lists,
-      username,
-      list => new Set([...list].filter(jid => !isAll && !items.includes(jid))),
-    )
+      )
+    const rest = (list: BlockList) => new Set([...list].filter(jid => !isAll && !items.includes(jid)))
+    const [before, after] = await lists.change(username, write, rest)
     push(server, own, listElement('unblock', items))
     await sayHello(server, own, before, after)
   })
@@ -153,34 +148,12 @@ function watchStanzas({ server, lists, goodbyes }: State): void {
   })
 }
 
-/** Writes a change. When that fails it was perhaps carried out all the same: the list in memory is not to be believed then. */
-async function orDoubt(lists: PerAccount<BlockList>, username: string, write: () => Promise<unknown>): Promise<void> {
-  try {
-    await write()
-  } catch (error) {
-    lists.doubt(username)
-    throw error
-  }
-}
-
-/** Changes the list in memory, after the database has it. @returns the list before and after */
-async function change(
-  lists: PerAccount<BlockList>,
-  username: string,
-  next: (list: BlockList) => BlockList,
-): Promise<[BlockList, BlockList]> {
-  const before = await lists.get(username)
-  const after = next(before)
-  lists.set(username, after)
-  return [before, after]
-}
-
 /** XEP-0191 §3.3: to all resources that have requested the block list. */
 function push(server: State['server'], own: Jid, payload: Element): void {
   for (const route of server.directory.routes(own.bare)) {
     if (!route.flags.blocklist) continue
     const header = { type: 'set', id: `block-${server.nextId()}`, from: own.bare, to: route.jid }
-    server.route(buildStanza('iq', header, payload))
+    server.reach.send(route, buildStanza('iq', header, payload))
   }
 }
 
@@ -198,9 +171,8 @@ async function contactsIn(server: State['server'], own: Jid, list: BlockList, wi
 
 async function sayGoodbye({ server, goodbyes }: State, own: Jid, before: BlockList, after: BlockList): Promise<void> {
   const watchers = (await contactsIn(server, own, after, before)).filter(({ item }) => hasFrom(item.subscription))
-  const directed = [...server.sessions.of(own.local ?? '')].flatMap(session =>
-    [...session.directed].map(parseJid).filter(jid => isBlocked(after, jid) && !isBlocked(before, jid)),
-  )
+  const informed = (await server.everywhere.directedOf(own.local ?? '', own.bare)).map(parseJid)
+  const directed = informed.filter(jid => isBlocked(after, jid) && !isBlocked(before, jid))
   const targets = new Set([...watchers.map(({ jid }) => jid.full), ...directed.map(jid => jid.full)])
   for (const { jid, priority } of server.directory.routes(own.bare)) {
     if (priority === undefined) continue

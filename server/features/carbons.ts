@@ -72,9 +72,9 @@ export default feature({
       const isArchived = isReceived ? event.keep?.inReceiver : event.keep?.inSender
       const stamped = event.id !== undefined && isArchived ? stanza.append(stanzaId(owner.bare, event.id)) : stanza
       const forwarded = forwardedXml(stamped)
-      for (const { jid } of targets) {
-        const header = { type: stanza.type, from: owner.bare, to: jid }
-        server.sessions.get(jid)?.send(forwardingMessage(header, { name: kind, ns: NS_CARBONS }, forwarded))
+      for (const route of targets) {
+        const header = { type: stanza.type, from: owner.bare, to: route.jid }
+        server.reach.send(route, forwardingMessage(header, { name: kind, ns: NS_CARBONS }, forwarded))
       }
     }
 

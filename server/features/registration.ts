@@ -36,9 +36,7 @@ export default feature({
       }
       await refusable(() => server.accounts.remove(username))
       // XEP-0077 §3.2: the result goes out first, then all sessions of the account end with not-authorized.
-      setImmediate(() => {
-        for (const session of [...server.sessions.of(username)]) void server.sessions.end(session, 'removed')
-      })
+      setImmediate(() => void server.everywhere.endAll(username, 'removed'))
     }
 
     const changePassword = async (username: string, request: IqRequest): Promise<void> => {

@@ -42,7 +42,10 @@ export default feature({
       const { isOwn, account, session, payload } = request
       if (!isOwn || account === undefined) throw stanzaError('forbidden')
       const roster = await server.rosters.get(account)
-      if (session) session.isInterested = true
+      if (session && !session.isInterested) {
+        session.isInterested = true
+        server.sessions.announce(session)
+      }
       // §2.6.2: nothing is sent when the client has this very version; changes since come as pushes.
       const version = String(roster.version)
       if (payload.attrs.ver === version) return undefined
