@@ -238,7 +238,11 @@ export class JoinHost {
       `${host.node} does not know this join code: it was used, taken back or is older than 15 minutes. Make a new one there.`,
     )
     const secret = this.#codes.secretOf(id)
-    if (!secret) throw unknown
+    if (!secret) {
+      // Shows itself all the same: the joiner may have come to another office than the code's.
+      frames.send(host)
+      throw unknown
+    }
     const applicant = await this.#prove(frames, binding, host, secret)
     if (!applicant) {
       this.#codes.countWrong(id)

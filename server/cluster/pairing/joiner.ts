@@ -111,7 +111,7 @@ async function converse(dialled: Dialled, options: JoinOptions): Promise<Welcome
   const seen = seenOf(dialled, host, binding)
   if (way.kind === 'compare') await compare(dialled, options, { host, seen, binding, nonce, said })
   else {
-    const secret = checkHost(way, host, seen, binding)
+    const secret = await checkHost(dialled, way, host, seen, binding)
     options.onHost?.(seen)
     frames.expectWelcome()
     frames.send({ type: 'proof', proof: proofOf(secret, 'applicant', binding, said), applicant: said })
@@ -168,18 +168,23 @@ async function compare(
 }
 
 /** @returns the secret, when the host has proven that it knows it @throws JoinFault before anything of ours was said */
-function checkHost(
+async function checkHost(
+  { frames }: Dialled,
   way: Exclude<JoinWay, { kind: 'compare' }>,
   host: Static<typeof Host>,
   seen: HostSeen,
   binding: Binding,
-): Buffer {
+): Promise<Buffer> {
   const secret = way.kind === 'code' ? way.code.secret : Buffer.from(way.token)
   if (way.kind === 'code' && way.code.officeId !== seen.officeId) {
     throw new JoinFault('wrong-office', `At ${seen.address} there is another office than the one of the join code.`)
   }
   if (host.proof !== undefined && isSame(host.proof, proofOf(secret, 'office', binding))) return secret
-  if (way.kind === 'code') throw notAnOffice(seen)
+  if (way.kind === 'code') {
+    // An office that does not know the code says so now.
+    if (host.proof === undefined) await frames.has(answerMsDefault)
+    throw notAnOffice(seen)
+  }
   throw new JoinFault(
     'wrong-token',
     `${host.node} at ${seen.address} has another token. Write the same token into the autosetup files of both PCs.`,
