@@ -6,6 +6,7 @@ import { type MeshOptions, type OpenMesh, openMesh } from '../../server/cluster/
 import type { Peer, PeerState } from '../../server/cluster/mesh.ts'
 import type { KnownNode } from '../../server/cluster/node.ts'
 import { type CertifiedKey, createAuthority, issue } from '../../server/net/ca.ts'
+import { type Door, openDoor } from './door.ts'
 
 /** Waits of a small office in a hurry. */
 export const quick = {
@@ -87,4 +88,37 @@ export function states(mesh: OpenMesh, name: string): PeerState[] {
     if (peer.node.name === name && peer.state !== before) seen.push(peer.state)
   })
   return seen
+}
+
+/** Two nodes that are linked through a door: the first one dials, the second one can only be dialled. */
+export interface Pair extends AsyncDisposable {
+  readonly office: CertifiedKey
+  readonly papers: readonly [Papers, Papers]
+  readonly one: OpenMesh
+  readonly two: OpenMesh
+  readonly door: Door
+}
+
+/** Opens two nodes with a door between them and waits for their link. */
+export async function pair(more: Partial<MeshOptions> = {}): Promise<Pair> {
+  const office = await authority()
+  const [a, b] = await Promise.all([papers(office, 1), papers(office, 2)])
+  // Hosts that nobody learns behind the door: it is the only way.
+  const one = await open(a, office, { listen: { host: '127.0.0.11', port: 0 }, ...more })
+  const two = await open(b, office, { listen: { host: '127.0.0.12', port: 0 }, ...more })
+  const door = await openDoor({ host: '127.0.0.12', port: two.port })
+  one.setNodes([known(b, door.port)])
+  two.setNodes([known(a)])
+  await Promise.all([reached(one, 'pc-2', 'up'), reached(two, 'pc-1', 'up')])
+  return {
+    office,
+    papers: [a, b],
+    one,
+    two,
+    door,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([one.close(), two.close()])
+      await door.close()
+    },
+  }
 }

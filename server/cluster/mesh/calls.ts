@@ -86,20 +86,23 @@ export class Calls {
     const said = readJson(payload)
     const id = whole(said?.id)
     if (said === undefined || id === undefined) return
-    if (frameKind === kind.reply) return this.#answered(peer, id, said)
-    void this.#serve(peer, id, said, isCurrent)
+    if (frameKind === kind.reply) this.#answered(peer, id, said)
+    else void this.#serve(peer, id, said, isCurrent)
   }
 
   #answered(peer: Peer, id: number, said: Record<string, unknown>): void {
     const pending = this.#take(id, peer)
     if (!pending) return
-    if (said.fault === undefined) return pending.resolve(said.body)
+    if (said.fault === undefined) {
+      pending.resolve(said.body)
+      return
+    }
     const reason = reasons.find(known => known === said.fault) ?? 'refused'
     pending.reject(new CallFault(reason, typeof said.sentence === 'string' ? said.sentence : 'It gives no reason.'))
   }
 
   async #serve(peer: Peer, id: number, said: Record<string, unknown>, isCurrent: () => boolean): Promise<void> {
-    const reply = (answer: object) => {
+    const reply = (answer: object): void => {
       if (!isCurrent()) return
       let payload = Buffer.from(JSON.stringify({ id, ...answer }))
       if (payload.length > this.#limits.frameBytes)

@@ -143,17 +143,22 @@ export class Channel {
     return 'next'
   }
 
-  /** Goes on over a new connection. @param received what the other side has handled. @returns false when that cannot be */
+  /**
+   * Goes on over a new connection.
+   * @param received what the other side has handled: that is not written again, but it is not settled before it is acknowledged, because what its
+   *   handlers have sent back may have been lost with the former connection
+   * @returns false when that cannot be
+   */
   resume(received: number): boolean {
-    if (received >= this.#first && !this.acknowledge(received)) return false
-    this.#next = this.#head
+    if (received > this.queued) return false
+    this.#next = this.#head + Math.max(0, received + 1 - this.#first)
     return true
   }
 
-  /** Begins anew with the other half `knows`; what waits is lost. */
-  begin(knows: string): void {
-    this.#lose()
+  /** Begins anew with another half; this half stays, what waits is lost. */
+  begin(knows: string | undefined): void {
     this.#knows = knows
+    this.#lose()
   }
 
   /** Gives the other side up: what waits is lost, and whatever it still believes to share with this half is void. */

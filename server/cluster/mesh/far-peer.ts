@@ -3,8 +3,11 @@ import type { TLSSocket } from 'node:tls'
 import type { Logger } from 'pino'
 import type { Outcome, Peer, PeerState } from '../mesh.ts'
 import type { KnownNode, SelfNode } from '../node.ts'
+import { Addresses } from './addresses.ts'
+import { plainAddress } from './admission.ts'
 import { Channel } from './channel.ts'
-import { Dialer, joinAddress, splitAddress } from './dial.ts'
+import { choose, isStale } from './choice.ts'
+import { Dialer } from './dial.ts'
 import { type Frame, type FrameReader, kind, plainFrame } from './frames.ts'
 import type { Hello, HelloBase } from './hello.ts'
 import type { Identity } from './identity.ts'
@@ -26,8 +29,7 @@ export interface PeerGround {
   onChange(peer: FarPeer, before: PeerState): void
 }
 
-const learnedMax = 4
-/** A share of the last measurements in the round trip that is shown. */
+/** A share of the last measurement in the round trip that is shown. */
 const smoothing = 0.2
 
 export class FarPeer implements Peer, LinkEvents {
@@ -41,20 +43,17 @@ export class FarPeer implements Peer, LinkEvents {
   since = Date.now()
   trouble: string | undefined
   readonly channel: Channel
+  readonly addresses: Addresses
   readonly #ground: PeerGround
   readonly #dialer: Dialer
   /** The node with the lower number chooses. */
   readonly #isLead: boolean
-  readonly #candidates = new Set<Link>()
-  /** Resolved when the candidate is the link, or has ended. */
-  readonly #decided = new Map<Link, () => void>()
-  readonly #dialledAddress = new WeakMap<Link, string>()
+  /** Connections that are not the link (yet); those that were dialled here with what to call when that is decided. */
+  readonly #candidates = new Map<Link, { readonly address?: string; readonly decided?: () => void }>()
   #active: Link | undefined
   #serial = 0
   #life: string | undefined
   #lastHeard = 0
-  /** Addresses it was seen at that its record does not name. */
-  #learned: string[] = []
   #isClosed = false
 
   constructor(node: KnownNode, ground: PeerGround) {
@@ -62,6 +61,7 @@ export class FarPeer implements Peer, LinkEvents {
     this.#ground = ground
     this.#isLead = ground.self.number < node.number
     this.trouble = `${node.name} has not been reached since this PC started.`
+    this.addresses = new Addresses(node.addresses)
     this.channel = new Channel(ground.limits, error => {
       ground.log.error({ err: error, node: this.node.name }, 'what waited for a frame to another PC failed')
     })
@@ -69,7 +69,7 @@ export class FarPeer implements Peer, LinkEvents {
       timings: ground.timings,
       identity: ground.identity,
       target: () => this.node,
-      addresses: () => this.addresses,
+      addresses: () => this.addresses.list,
       isNeeded: () => !this.#isClosed && this.state !== 'up',
       take: (socket, address) => this.#dialled(socket, address),
       onTrouble: sentence => this.#fail(sentence),
@@ -80,42 +80,23 @@ export class FarPeer implements Peer, LinkEvents {
     return this.channel.waitingBytes
   }
 
-  /** Where it may be reached, best first. */
-  get addresses(): readonly string[] {
-    const own = this.#dialAddress
-    const all = [...(own ? [own] : []), ...this.node.addresses, ...this.#learned]
-    return [...new Set(all)]
-  }
-
-  /** Of the connections of this peer that are not the link (yet). */
-  get candidates(): number {
-    return this.#candidates.size
-  }
-
   get isReachable(): boolean {
     return this.state === 'up' || this.state === 'suspected'
   }
 
-  #dialAddress: string | undefined
-
-  start(): void {
-    this.#dialer.wake()
-  }
-
-  /** Its record has changed; the key is the same. */
-  update(node: KnownNode): void {
-    const isMoved = node.addresses.join() !== this.node.addresses.join()
-    this.node = node
-    if (isMoved) this.#dialer.wake()
-  }
-
-  /** It has been seen just now, perhaps at an address that is new. */
+  /** Dials it if there is no link. @param address where it was seen just now */
   wake(address?: string): void {
-    if (address !== undefined && splitAddress(address) && !this.node.addresses.includes(address))
-      this.#learned = [address, ...this.#learned.filter(known => known !== address)].slice(0, learnedMax)
+    if (address !== undefined) this.addresses.learn(address)
     this.#dialer.wake()
   }
 
+  /** Its record has changed; key and name are the same. */
+  update(node: KnownNode): void {
+    this.node = node
+    if (this.addresses.replace(node.addresses)) this.#dialer.wake()
+  }
+
+  /** Queues a frame: see `Mesh.send`. @param reserve for answers, which must not be refused because questions fill the channel */
   send(
     frameKind: number,
     pieces: Buffer | readonly Buffer[],
@@ -128,44 +109,48 @@ export class FarPeer implements Peer, LinkEvents {
     return 'queued'
   }
 
-  /** A connection that the other side has made. */
+  /** A connection that the other side has made, with what it has sent so far. */
   accept(socket: TLSSocket, reader: FrameReader, hello: Hello): void {
-    const link = this.#candidate(socket, { reader, theirs: hello })
-    const host = socket.remoteAddress?.replace(/^::ffff:/, '')
-    if (host && hello.port > 0) {
-      const address = joinAddress(host, hello.port)
-      if (!this.node.addresses.includes(address))
-        this.#learned = [address, ...this.#learned.filter(known => known !== address)].slice(0, learnedMax)
+    this.addresses.learnFrom(plainAddress(socket.remoteAddress), hello)
+    if (this.#candidates.size >= this.#ground.limits.candidatesPerPeer) {
+      socket.destroy()
+      return
     }
+    const link = this.#link(socket, { reader, theirs: hello })
+    this.#candidates.set(link, {})
     link.start()
   }
 
-  async #dialled(socket: TLSSocket, address: string): Promise<void> {
-    const link = this.#candidate(socket)
-    this.#dialledAddress.set(link, address)
-    if (link.isEnded) return
-    await new Promise<void>(resolve => this.#decided.set(link, resolve))
+  #dialled(socket: TLSSocket, address: string): Promise<void> {
+    return new Promise(decided => {
+      const link = this.#link(socket)
+      this.#candidates.set(link, { address, decided })
+      link.start()
+    })
   }
 
-  #candidate(socket: TLSSocket, given: { reader?: FrameReader; theirs?: Hello } = {}): Link {
-    const { limits, timings } = this.#ground
-    const link = new Link({
+  #link(socket: TLSSocket, given: { reader?: FrameReader; theirs?: Hello } = {}): Link {
+    const { frameBytes } = this.#ground.limits
+    const { handshakeMs } = this.#ground.timings
+    return new Link({
+      ...given,
       socket,
       hello: this.#hello(),
       channel: this.channel,
       events: this,
-      frameBytes: limits.frameBytes,
-      handshakeMs: timings.handshakeMs,
-      ...given,
+      frameBytes,
+      handshakeMs,
     })
-    this.#candidates.add(link)
-    return link
   }
 
   #hello(): Hello {
     const { id, knows, received } = this.channel
-    const over = this.#active && this.state === 'up' ? 0 : this.#serial
+    const over = this.#isHealthy ? 0 : this.#serial
     return { ...this.#ground.hello(), purpose: 'link', channel: id, knows, received, over, answers: undefined }
+  }
+
+  get #isHealthy(): boolean {
+    return this.#active !== undefined && this.state === 'up'
   }
 
   heard(link: Link): boolean {
@@ -176,71 +161,77 @@ export class FarPeer implements Peer, LinkEvents {
     return true
   }
 
-  /** Both have said who they are: the one with the lower number chooses. */
   greeted(link: Link, hello: Hello): void {
-    const { self } = this.#ground
-    if (hello.number !== this.node.number || hello.number === self.number)
-      return this.#dismiss(link, `it says that it is number ${hello.number}, not ${this.node.number}`)
+    if (hello.number !== this.node.number) {
+      this.#refuse(link, `it says that it is number ${hello.number}, not ${this.node.number}`)
+      return
+    }
     if (!this.#isLead) return
-    const isHealthy = this.#active !== undefined && this.state === 'up'
-    if (isHealthy && hello.life !== this.#life && hello.epoch <= this.epoch)
-      return this.#dismiss(link, `a second Lanthorn says that it is ${this.node.name}: was its data folder copied?`)
-    if (isHealthy && hello.life === this.#life && hello.over < (this.#active?.serial ?? 0))
-      return link.end('there is a link already')
-    const { channel } = this
-    if (link.said.channel !== channel.id || link.said.knows !== channel.knows)
-      return link.end('the channel has begun anew meanwhile')
-    const isFresh = !this.isReachable || hello.channel !== channel.knows || (hello.knows ?? channel.id) !== channel.id
-    const serial = Math.max(this.#serial + 1, Date.now())
-    link.plain(useFrame({ serial, isFresh, received: channel.received }))
-    this.#activate(link, hello, { serial, isFresh, received: hello.received })
+    const choice = choose(this.#situation(), link.said, hello, Date.now())
+    if ('refuse' in choice) this.#refuse(link, choice.refuse)
+    else if ('end' in choice) link.end(choice.end)
+    else {
+      link.plain(useFrame(choice.use))
+      this.#activate(link, hello, { ...choice.use, received: hello.received })
+    }
   }
 
   chosen(link: Link, use: Use): void {
     const { channel } = this
     const { hello } = link
-    if (this.#isLead || !hello) return link.end('it chose the connection, which was not its turn')
-    if (link.said.channel !== channel.id || link.said.knows !== channel.knows)
-      return link.end('the channel has begun anew meanwhile')
-    if (!use.isFresh && channel.knows !== undefined && channel.knows !== hello.channel) {
+    if (this.#isLead || !hello) link.end('it chose the connection, which was not its turn')
+    else if (isStale(link.said, channel)) link.end('the channel has begun anew meanwhile')
+    else if (!use.isFresh && channel.knows !== undefined && channel.knows !== hello.channel) {
       this.#lose('it goes on with a channel that is over')
-      return link.end('it goes on with a channel that is over')
-    }
-    this.#activate(link, hello, use)
+      link.end('it goes on with a channel that is over')
+    } else this.#activate(link, hello, use)
   }
 
+  #situation() {
+    const { channel, isReachable, epoch } = this
+    return { isHealthy: this.#isHealthy, isReachable, serial: this.#serial, life: this.#life, epoch, channel }
+  }
+
+  /** This connection is the link from now on. */
   #activate(link: Link, hello: Hello, use: Use): void {
     const { channel } = this
-    const old = this.#active
-    this.#active = undefined
-    old?.end('another connection took its place')
-    if (this.#life !== hello.life || use.isFresh) this.#settleLost()
+    const { address, decided } = this.#candidates.get(link) ?? {}
+    this.#candidates.delete(link)
+    this.#endActive('another connection took its place')
+    // Another process, or one that has given this one up: what waited for the former is lost, and everybody is told before the new one is there.
+    if (use.isFresh && this.isReachable) this.#fall('gone', 'keep')
+    if (this.#isClosed || isStale({ ...link.said, knows: channel.knows }, channel)) {
+      link.end('its node was removed')
+      decided?.()
+      return
+    }
     if (use.isFresh || channel.knows === undefined) channel.begin(hello.channel)
     if (!channel.resume(use.isFresh ? 0 : use.received)) {
       this.#lose('it has handled what was never sent')
-      return link.end('it has handled what was never sent')
+      link.end('it has handled what was never sent')
+      decided?.()
+      return
     }
     this.#serial = use.serial
     this.#life = hello.life
-    this.#candidates.delete(link)
-    this.#active = link
-    this.#dialAddress = this.#dialledAddress.get(link) ?? this.#dialAddress
-    this.address = this.#dialledAddress.get(link) ?? link.address.replace(/^::ffff:/, '')
     this.#lastHeard = performance.now()
-    link.activate(use.serial)
-    const isOther = this.epoch !== hello.epoch || this.version !== hello.version || this.hazelcast !== hello.hazelcast
-    this.epoch = hello.epoch
-    this.version = hello.version
-    this.hazelcast = hello.hazelcast
-    this.#decide(link)
-    if (this.state !== 'up') this.#enter('up')
-    else if (isOther) this.#ground.onChange(this, 'up')
+    this.#active = link
+    link.activate()
+    this.addresses.worked(link.address, address)
+    this.address = address ?? link.address
+    this.#greetedBy(hello)
     link.ping()
+    decided?.()
   }
 
-  /** Another process, or one that has given this one up: what waited for the former is lost, and everybody is told before the new one is there. */
-  #settleLost(): void {
-    if (this.isReachable) this.#fall('gone', 'keep')
+  #greetedBy(hello: Hello): void {
+    const { epoch, version, hazelcast } = hello
+    const isOther = this.epoch !== epoch || this.version !== version || this.hazelcast !== hazelcast
+    this.epoch = epoch
+    this.version = version
+    this.hazelcast = hazelcast
+    if (this.state !== 'up') this.#enter('up')
+    else if (isOther) this.#ground.onChange(this, 'up')
   }
 
   numbered(_link: Link, frame: Frame): void {
@@ -253,9 +244,11 @@ export class FarPeer implements Peer, LinkEvents {
   }
 
   bye(link: Link): void {
-    if (link !== this.#active) return link.end('it said goodbye')
-    this.trouble = `Lanthorn on ${this.node.name} was stopped.`
-    this.#lose('it said goodbye', 'away')
+    if (link === this.#active) {
+      this.trouble = `Lanthorn on ${this.node.name} was stopped.`
+      this.#lose('it said goodbye', 'away')
+    }
+    link.end('it said goodbye')
   }
 
   refused(link: Link, sentence: string): void {
@@ -264,8 +257,8 @@ export class FarPeer implements Peer, LinkEvents {
   }
 
   ended(link: Link, why: string): void {
+    this.#candidates.get(link)?.decided?.()
     this.#candidates.delete(link)
-    this.#decide(link)
     if (link !== this.#active) return
     this.#active = undefined
     this.trouble = `The connection to ${this.node.name} broke: ${why}.`
@@ -273,14 +266,17 @@ export class FarPeer implements Peer, LinkEvents {
     this.#dialer.wake()
   }
 
-  /** Looks at the clock: called several times in each heartbeat. */
+  /** Looks at the clock (`performance.now()`): called several times in each heartbeat. */
   tick(now: number, isPing: boolean): void {
-    const { timings } = this.#ground
+    const { suspectMs, goneMs } = this.#ground.timings
     if (!this.isReachable) return
     const silentMs = now - this.#lastHeard
-    if (silentMs >= timings.goneMs) return this.#lose('it was silent for too long')
-    if (this.state === 'up' && silentMs >= timings.suspectMs) {
-      this.trouble = `${this.node.name} has been silent for ${Math.round(silentMs / 100) / 10} s.`
+    if (silentMs >= goneMs) {
+      this.#lose('it was silent for too long')
+      return
+    }
+    if (this.state === 'up' && silentMs >= suspectMs) {
+      this.trouble = `${this.node.name} has been silent for ${(silentMs / 1_000).toFixed(1)} s.`
       this.#enter('suspected')
       this.#dialer.wake()
     }
@@ -292,44 +288,50 @@ export class FarPeer implements Peer, LinkEvents {
     if (this.state === 'suspected') this.#lose('it is absent from Hazelcast too')
   }
 
-  /** This process stood still: whatever the others have sent meanwhile is not for this life any more. */
+  /** This process stood still: whatever the others have sent meanwhile was for a node that they may have given up. */
   thaw(): void {
-    for (const link of [...this.#candidates]) link.end('this process stood still')
-    if (this.isReachable) this.#lose('this process stood still')
+    this.#lose('this process stood still')
   }
 
-  /** Ends everything, with a goodbye if `isGoodbye`. */
-  close(isGoodbye: boolean): void {
+  /** Ends everything; with a goodbye that is on its way when it resolves. */
+  async close(how: 'goodbye' | 'removed'): Promise<void> {
     this.#isClosed = true
     this.#dialer.close()
-    for (const link of [...this.#candidates]) link.end('the mesh is closed')
     const active = this.#active
     this.#active = undefined
-    if (isGoodbye) active?.dismiss(plainFrame(kind.bye), 'goodbye')
-    else active?.end('it is not a node of the office any more')
+    for (const link of [...this.#candidates.keys()]) link.end('its node is not wanted any more')
     this.trouble = `${this.node.name} is not connected.`
+    let farewell: Promise<void> | undefined
+    if (how === 'goodbye') farewell = active?.dismiss(plainFrame(kind.bye), 'goodbye')
+    else active?.end('it is not a node of the office any more')
     if (this.isReachable) this.#fall('away', 'renew')
+    await farewell
   }
 
   #lose(why: string, state: 'gone' | 'away' = 'gone'): void {
-    const active = this.#active
-    this.#active = undefined
-    active?.end(why)
-    for (const link of [...this.#candidates]) link.end(why)
-    this.trouble ??= `${this.node.name}: ${why}.`
+    this.#endActive(why)
+    for (const link of [...this.#candidates.keys()]) link.end(why)
+    this.trouble ??= `${this.node.name} is away: ${why}.`
     if (this.isReachable) this.#fall(state, 'renew')
     else this.channel.renew()
     if (state === 'gone') this.#dialer.wake()
     else this.#dialer.wakeLater()
   }
 
+  #endActive(why: string): void {
+    const active = this.#active
+    this.#active = undefined
+    active?.end(why)
+  }
+
+  /** @param half of the channel: kept when the other side has been told of it on a new connection */
   #fall(state: 'gone' | 'away', half: 'keep' | 'renew'): void {
     const before = this.state
+    // First the state: whoever waits for a frame finds the peer as it is.
     this.#set(state)
     this.roundTripMs = undefined
-    // Whoever waits for a frame finds the peer in its new state.
     if (half === 'renew') this.channel.renew()
-    else this.channel.begin('')
+    else this.channel.begin(undefined)
     this.#ground.onChange(this, before)
   }
 
@@ -349,13 +351,8 @@ export class FarPeer implements Peer, LinkEvents {
     if (this.state !== 'up') this.trouble = `${this.node.name} cannot be reached: ${sentence}.`
   }
 
-  #dismiss(link: Link, sentence: string): void {
+  #refuse(link: Link, sentence: string): void {
     this.#fail(sentence)
-    link.dismiss(plainFrame(kind.refuse, sentence), sentence)
-  }
-
-  #decide(link: Link): void {
-    this.#decided.get(link)?.()
-    this.#decided.delete(link)
+    void link.dismiss(plainFrame(kind.refuse, sentence), sentence)
   }
 }

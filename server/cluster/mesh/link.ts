@@ -1,5 +1,6 @@
 /** One connection with frames on it. What it carries belongs to the channel; a link only lives as long as its socket. */
 import type { TLSSocket } from 'node:tls'
+import { plainAddress } from './admission.ts'
 import type { Channel } from './channel.ts'
 import { ackFrame, type Frame, FrameReader, kind, plainFrame, readAck } from './frames.ts'
 import { type Hello, readHello, readJson, whole } from './hello.ts'
@@ -39,6 +40,7 @@ export interface LinkOptions {
 }
 
 const batchBytes = 262_144
+const farewellMs = 1_000
 
 export class Link {
   /** What this side said first: void when the channel has changed since. */
@@ -48,7 +50,6 @@ export class Link {
   hello: Hello | undefined
   /** The chosen link of its peer. */
   isActive = false
-  serial = 0
   readonly #socket: TLSSocket
   readonly #channel: Channel
   readonly #events: LinkEvents
@@ -68,7 +69,7 @@ export class Link {
     this.#channel = options.channel
     this.#events = options.events
     this.said = options.hello
-    this.address = `${socket.remoteAddress ?? ''}`
+    this.address = plainAddress(socket.remoteAddress)
     this.#reader = options.reader ?? new FrameReader(options.frameBytes)
     this.#deadline = setTimeout(() => this.end('it did not answer in time'), options.handshakeMs)
     socket.setNoDelay(true)
@@ -109,12 +110,11 @@ export class Link {
     this.schedule()
   }
 
-  /** Makes this the one that carries the channel. */
-  activate(serial: number): void {
+  /** Makes this the one that carries the channel. What was handled before is acknowledged again: that word may have been lost. */
+  activate(): void {
     this.isActive = true
-    this.serial = serial
     clearTimeout(this.#deadline)
-    this.schedule()
+    this.acknowledge()
   }
 
   acknowledge(): void {
@@ -130,45 +130,52 @@ export class Link {
     this.plain(plainFrame(kind.ping, payload))
   }
 
-  /** Ends it with a last word. */
-  dismiss(frame: Buffer, why: string): void {
-    if (this.#isEnded) return
-    this.#plain.push(frame)
-    this.#flush(true)
-    this.#close(why, true)
+  /** Ends it with a last word, behind everything that waits to be written. Resolves when the connection is over, after a second at the latest. */
+  dismiss(word: Buffer, why: string): Promise<void> {
+    if (this.#isEnded) return Promise.resolve()
+    const parts = this.#plain
+    this.#plain = []
+    let hasMore = this.isActive
+    while (hasMore) hasMore = this.#gather(parts)
+    this.#socket.end(Buffer.concat([...parts, word]))
+    // The other side's words are of no interest any more, but its end is waited for.
+    this.#over(why)
+    this.#socket.removeAllListeners('data')
+    this.#socket.resume()
+    return new Promise(resolve => {
+      const limit = setTimeout(() => this.#socket.destroy(), farewellMs)
+      this.#socket.once('close', () => {
+        clearTimeout(limit)
+        resolve()
+      })
+    })
   }
 
   /** Ends it at once; unread bytes are dropped. */
   end(why: string): void {
-    this.#close(why, false)
+    if (this.#isEnded) return
+    this.#socket.destroy()
+    this.#over(why)
   }
 
-  #close(why: string, isGentle: boolean): void {
-    if (this.#isEnded) return
+  #over(why: string): void {
     this.#isEnded = true
     clearTimeout(this.#deadline)
-    if (isGentle) {
-      this.#socket.end()
-      // The last word must reach the other side, but nobody waits for it longer than that.
-      const limit = setTimeout(() => this.#socket.destroy(), 1_000)
-      this.#socket.on('close', () => clearTimeout(limit))
-      this.#socket.resume()
-    } else this.#socket.destroy()
     this.#events.ended(this, why)
   }
 
-  #flush(isLast = false): void {
-    if (this.#isEnded || (this.#socket.writableNeedDrain && !isLast)) return
+  #flush(): void {
+    if (this.#isEnded || this.#socket.writableNeedDrain) return
     const parts = this.#plain
     this.#plain = []
-    if (this.isActive && !isLast) this.#gather(parts)
+    if (this.isActive) this.#gather(parts)
     if (parts.length === 0) return
     const isFree = this.#socket.write(parts.length === 1 ? (parts[0] ?? '') : Buffer.concat(parts))
     if (this.isActive && isFree && (this.#channel.hasUnwritten || this.#owesAck)) this.schedule()
   }
 
-  /** The next frames, and behind those that handlers have sent back the word that theirs were handled. */
-  #gather(parts: Buffer[]): void {
+  /** The next frames, and behind those that handlers have sent back the word that theirs were handled. @returns whether there is more */
+  #gather(parts: Buffer[]): boolean {
     const channel = this.#channel
     if (this.#owesAck && !this.#ack) {
       this.#ack = { number: channel.received, after: channel.queued }
@@ -176,9 +183,11 @@ export class Link {
     }
     const batch = channel.batch(batchBytes)
     if (batch) parts.push(batch)
-    if (!this.#ack || channel.written < this.#ack.after) return
-    parts.push(ackFrame(this.#ack.number))
-    this.#ack = undefined
+    if (this.#ack && channel.written >= this.#ack.after) {
+      parts.push(ackFrame(this.#ack.number))
+      this.#ack = undefined
+    }
+    return channel.hasUnwritten
   }
 
   #read(chunk: Buffer): void {
@@ -191,9 +200,8 @@ export class Link {
     while (!this.#isEnded) {
       const frame = this.#reader.next()
       if (frame === undefined) return
-      if ('fault' in frame) return this.end(frame.fault)
-      const fault = this.#take(frame)
-      if (fault !== undefined) return this.end(fault)
+      const fault = 'fault' in frame ? frame.fault : this.#take(frame)
+      if (fault !== undefined) this.end(fault)
     }
   }
 
@@ -248,7 +256,7 @@ export class Link {
     const hello = readHello(frame.payload)
     if (typeof hello === 'string') {
       this.#events.refused(this, hello)
-      this.dismiss(plainFrame(kind.refuse, hello), hello)
+      void this.dismiss(plainFrame(kind.refuse, hello), hello)
       return undefined
     }
     this.hello = hello

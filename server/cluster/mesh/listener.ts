@@ -143,14 +143,8 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
     },
     async close() {
       const closed = new Promise<void>(resolve => server.close(() => resolve()))
-      // Goodbyes that were just written get a moment to leave.
-      await new Promise<void>(resolve => setImmediate(resolve))
-      for (const socket of open) socket.destroySoon()
-      const limit = setTimeout(() => {
-        for (const socket of open) socket.destroy()
-      }, 500)
+      for (const socket of open) socket.destroy()
       await closed
-      clearTimeout(limit)
     },
   }
 }

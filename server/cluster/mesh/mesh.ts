@@ -3,16 +3,14 @@ import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
 import { CallFault, type FrameKind, type Mesh, type Peer, type PeerState } from '../mesh.ts'
 import type { KnownNode, SelfNode } from '../node.ts'
-import { plainAddress } from './admission.ts'
 import { Calls } from './calls.ts'
-import { splitAddress } from './dial.ts'
 import { FarPeer, type PeerGround } from './far-peer.ts'
 import { type Frame, kind } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { helloBase } from './hello.ts'
 import { Identity, type NodeCertificate } from './identity.ts'
 import { type Listener, openListener } from './listener.ts'
-import { Streams } from './streams.ts'
+import { dialMethod, Streams } from './streams.ts'
 import { limitsOf, type MeshLimits, type MeshTimings, timingsOf } from './timings.ts'
 
 export interface MeshOptions {
@@ -49,6 +47,7 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
   const identity = new Identity(options.authority, options.identity)
   const life = randomBytes(9).toString('base64url')
   const peers = new Map<number, FarPeer>()
+  const byName = new Map<string, FarPeer>()
   const handlers = new Map<number, FrameHandler>()
   const listeners = new Set<(peer: Peer, before: PeerState) => void>()
   const joinTakers = new Set<Parameters<Mesh['onJoin']>[0]>()
@@ -56,10 +55,18 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
   let isClosed = false
 
   const hello = () => helloBase(self, life, listener?.port ?? 0)
-  const streams = new Streams({ identity, limits, timings, hello })
   const calls = new Calls(limits, log, (peer, frameKind, payload, reserve) =>
     (peer as FarPeer).send(frameKind, payload, undefined, reserve),
   )
+
+  const streams = new Streams({
+    identity,
+    limits,
+    timings,
+    hello,
+    ask: (peer, body, timeoutMs) => calls.call(peer, dialMethod, body, timeoutMs),
+  })
+  calls.on(dialMethod, (body, from) => streams.dialBack(from as FarPeer, body))
 
   const heartbeat = new Heartbeat({
     heartbeatMs: timings.heartbeatMs,
@@ -116,11 +123,6 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
     onChange,
   }
 
-  const byName = (name: string) => {
-    for (const peer of peers.values()) if (peer.node.name === name) return peer
-    return undefined
-  }
-
   const setNodes = (nodes: readonly KnownNode[]) => {
     if (isClosed) return
     const others = nodes.filter(node => node.number !== self.number)
@@ -133,14 +135,16 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
         continue
       }
       peers.delete(number)
-      peer.close(false)
+      byName.delete(peer.node.name)
+      void peer.close('removed')
       streams.drop(peer)
     }
     for (const node of others.toSorted((a, b) => a.number - b.number)) {
       if (peers.has(node.number)) continue
       const peer = new FarPeer(node, ground)
       peers.set(node.number, peer)
-      if (listener) peer.start()
+      byName.set(node.name, peer)
+      if (listener) peer.wake()
     }
   }
 
@@ -154,30 +158,27 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
       timings,
       log,
       isPeerAddress: address => {
-        for (const peer of peers.values())
-          if (plainAddress(peer.address) === address || peer.addresses.some(own => splitAddress(own)?.host === address))
-            return true
+        for (const peer of peers.values()) if (peer.addresses.has(address)) return true
         return false
       },
       onNode: (socket, node, said, reader) => {
         const peer = peers.get(node.number)
-        if (isClosed || !peer || peer.node.key !== node.key) return void socket.destroy()
-        if (said.purpose !== 'link') return streams.accept(socket, peer, said, reader)
-        if (peer.candidates >= limits.candidatesPerPeer) return void socket.destroy()
-        peer.accept(socket, reader, said)
+        if (isClosed || !peer || peer.node.key !== node.key) socket.destroy()
+        else if (said.purpose === 'link') peer.accept(socket, reader, said)
+        else streams.accept(socket, peer, said, reader)
       },
       onJoin: socket => {
-        if (isClosed || joinTakers.size === 0) return void socket.destroy()
-        for (const take of joinTakers) take(socket)
+        if (isClosed || joinTakers.size === 0) socket.destroy()
+        else for (const take of joinTakers) take(socket)
       },
     })
   } catch (error) {
     heartbeat.close()
-    for (const peer of peers.values()) peer.close(false)
+    for (const peer of peers.values()) void peer.close('removed')
     throw error
   }
   const { port } = listener
-  for (const peer of peers.values()) peer.start()
+  for (const peer of peers.values()) peer.wake()
 
   return {
     self,
@@ -185,20 +186,21 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
     get peers() {
       return [...peers.values()].toSorted((a, b) => a.node.number - b.node.number)
     },
-    peer: byName,
+    peer: name => byName.get(name),
     setNodes,
-    send: (name, frameKind: FrameKind, payload, settled) => byName(name)?.send(frameKind, payload, settled) ?? 'gone',
+    send: (name, frameKind: FrameKind, payload, settled) =>
+      byName.get(name)?.send(frameKind, payload, settled) ?? 'gone',
     onFrame(frameKind, handler) {
       handlers.set(frameKind, handler)
     },
     call(name, method, body, { timeoutMs }) {
-      const peer = byName(name)
+      const peer = byName.get(name)
       if (!peer) return Promise.reject(new CallFault('away', `${name} is not a PC of this office.`))
       return calls.call(peer, method, body, timeoutMs)
     },
     onCall: (method, handler) => calls.on(method, handler),
     openStream(name, purpose, given = {}) {
-      const peer = byName(name)
+      const peer = byName.get(name)
       if (!peer) return Promise.reject(new CallFault('away', `${name} is not a PC of this office.`))
       return streams.open(peer, purpose, given.timeoutMs)
     },
@@ -220,10 +222,10 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
       if (isClosed) return
       isClosed = true
       heartbeat.close()
-      for (const peer of peers.values()) {
-        peer.close(true)
-        streams.drop(peer)
-      }
+      const all = [...peers.values()]
+      const farewells = all.map(peer => peer.close('goodbye'))
+      for (const peer of all) streams.drop(peer)
+      await Promise.all(farewells)
       await listener?.close()
     },
   }
