@@ -65,8 +65,10 @@ export async function dial(address: string, options: DialOptions = {}): Promise<
     throw new JoinFault('unreachable', strangerSentence(printed))
   }
   const frames = new Frames(socket, printed)
-  options.signal?.addEventListener('abort', () => frames.refuse(givenUp()), { once: true })
-  if (options.signal?.aborted) frames.refuse(givenUp())
+  const { signal } = options
+  const giveUp = () => frames.refuse(givenUp())
+  signal?.addEventListener('abort', giveUp, { once: true })
+  frames.onEnd(() => signal?.removeEventListener('abort', giveUp))
   return { address: printed, frames, leaf }
 }
 
