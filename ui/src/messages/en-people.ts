@@ -81,6 +81,7 @@ export const people = {
 
 /** The Devices page. */
 export const devices = {
+  onPc: (pc: string) => `on ${pc}`,
   title: 'Devices',
   lead: (n: number) => (n === 0 ? 'No device is connected.' : `${devicesOf(n)} connected.`),
   of: (name: string) => `Devices of ${name}`,

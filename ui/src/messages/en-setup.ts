@@ -26,7 +26,7 @@ export const setup = {
     create: 'A new office',
     createLead: (pc: string) => `${pc} will carry it. Database and certificates are made by themselves.`,
     button: 'Start a new office',
-    detailsSummary: 'Details: our own PostgreSQL servers',
+    detailsSummary: 'Details: join code, our own PostgreSQL servers',
     own: 'Keep the data on our own PostgreSQL servers',
     urlMissing: 'Give the address of the PostgreSQL servers, or untick the box to keep the data on this PC.',
   },

@@ -2,6 +2,7 @@
 
 import { backup, confirm } from './en-backup.ts'
 import { database, databaseAddress } from './en-database.ts'
+import { joining, pcs } from './en-pcs.ts'
 import { devices, people } from './en-people.ts'
 import { devicesOf, many, peopleOf } from './en-plurals.ts'
 import { settings } from './en-settings.ts'
@@ -41,6 +42,7 @@ export const en = {
     people: 'People',
     devices: 'Devices',
     connect: 'Connect an app',
+    pcs: 'PCs',
     health: 'Health',
     database: 'Database',
     backup: 'Backup',
@@ -79,6 +81,8 @@ export const en = {
 
   setup,
 
+  joining,
+
   home: {
     online: 'people online',
     onlineOf: (all: number) => `of ${peopleOf(all)}`,
@@ -89,20 +93,18 @@ export const en = {
     storedOf: (free: string, disk: string) => `${free} of ${disk} free`,
     diskLabel: (percent: number) => `The disk is ${percent} % full`,
     pcs: 'PCs',
-    here: 'you are here',
-    peopleHere: (n: number) => `${peopleOf(n)} connected`,
-    database: { main: 'Main database', copy: 'Copy', outside: 'Your PostgreSQL server', none: 'No database' },
-    lag: (seconds: string) => `${seconds} behind`,
-    pcState: { on: 'On', starting: 'Starting', paused: 'Paused', off: 'Off' },
-    up: (since: string) => `running since ${since}`,
-    address: 'Address',
-    version: 'Version',
+    allPcs: 'All about them',
     happened: 'What happened',
     nothing: 'Nothing yet. What happens in the office stands here in sentences.',
     all: 'All of it',
     look: 'See what it is',
-    todo: (n: number) => `${['No', 'One', 'Two', 'Three'][n] ?? n} more ${n === 1 ? 'thing' : 'things'}`,
+    todo: (n: number) => `${['No', 'One', 'Two', 'Three', 'Four'][n] ?? n} more ${n === 1 ? 'thing' : 'things'}`,
     todos: {
+      pc: {
+        title: 'Add a second PC',
+        lead: 'Chat goes on when this one is off.',
+        button: 'Add a PC',
+      },
       people: {
         title: 'Add people',
         lead: 'Each gets an address and a password to sign in with.',
@@ -120,6 +122,8 @@ export const en = {
       },
     },
   },
+
+  pcs,
 
   people,
 
@@ -181,6 +185,7 @@ export const en = {
       'sign-in': 'Sign-in',
       connection: 'Device',
       office: 'Office',
+      pc: 'PC',
       token: 'Script',
     },
   },

@@ -5,6 +5,17 @@ export function count(n: number, language: string): string {
   return new Intl.NumberFormat(language).format(n)
 }
 
+/** Names in a row: `FRONT-DESK, BACK-OFFICE and LIBRARY`. */
+export function listed(names: readonly string[], language: string): string {
+  return new Intl.ListFormat(language).format(names)
+}
+
+/** What is left of a quarter of an hour: `14:32`; never less than nothing. */
+export function minutesLeft(until: string, now: number): string {
+  const seconds = Math.max(0, Math.ceil((Date.parse(until) - now) / 1000))
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
+}
+
 const steps = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const
 
 /** Bytes as people say them, in steps of 1000 as disks are sold: `1.2 GB`. */

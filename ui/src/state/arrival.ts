@@ -12,3 +12,9 @@ export function greet(heading: HTMLElement): void {
   isNew = false
   heading.focus({ preventScroll: true })
 }
+
+/** The heading of a part that was opened on purpose, such as the panel of a PC: it takes the focus whenever it comes up. */
+export function greetAlways(heading: HTMLElement): void {
+  heading.focus({ preventScroll: true })
+  heading.scrollIntoView({ block: 'nearest' })
+}

@@ -4,7 +4,7 @@ import { addressOf } from '../api.ts'
 type Listener = (data: never) => void
 const listeners = new Map<EventType, Set<Listener>>()
 /** After a break these are told once more: what they list may have changed meanwhile. */
-const lists = ['state', 'database', 'people', 'connections'] as const
+const lists = ['state', 'database', 'people', 'connections', 'nodes'] as const
 const line = $state({ cut: false })
 let source: EventSource | undefined
 let cutTimer: ReturnType<typeof setTimeout> | undefined
