@@ -8,6 +8,7 @@ import { AdvertisementTable } from './core/advertise.ts'
 import { CacheHints } from './core/cache-hints.ts'
 import { coreFeatures, type PasswordSettings, type SessionSettings } from './core/core-features.ts'
 import { Everywhere } from './core/everywhere.ts'
+import { FarArrivals } from './core/far-arrivals.ts'
 import { type Feature, type Standard, startOrder } from './core/feature.ts'
 import { HookTable } from './core/hooks.ts'
 import { IqTable } from './core/iq.ts'
@@ -169,11 +170,12 @@ function buildParts(
     now: Date.now,
     hints,
   })
-  const queue = new ArchiveQueue({ db, log: log.child({ part: 'archive' }), nextId: () => ids.next() })
+  const queue = new ArchiveQueue({ db, log: log.child({ part: 'archive' }), nextId: () => ids.next(), bus })
   const rosters = new Rosters({ db, hooks, sessions, domain, directory, reach, hints })
   const presence = new Presence({ domain, directory, hooks, rosters, sessions, reach })
   const subscriptions = new Subscriptions({ domain, hooks, accounts, rosters, directory, reach, presence })
   const messages = new Messages({ domain, directory, bus, hooks, accounts, sessions, queue })
+  new FarArrivals({ bus, queue, rosters, sessions })
   const router = new Router({
     domain,
     log: log.child({ part: 'router' }),

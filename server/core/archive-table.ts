@@ -1,8 +1,6 @@
 import type { Database, Queryable } from '../db/pool.ts'
 import { earliestIdAt } from '../xmpp/id.ts'
-import { parseJid } from '../xmpp/jid.ts'
-import { Stanza } from '../xmpp/stanza.ts'
-import type { KeptRow, RowInput } from './kept-row.ts'
+import type { KeptRow } from './kept-row.ts'
 
 /**
  * The table of every message that must survive: archive (XEP-0313), offline storage (XEP-0160) and crash log at once.
@@ -27,6 +25,8 @@ export const archiveMigrations: readonly string[] = [
    CREATE INDEX archive_sender ON archive (sender, id) WHERE sender IS NOT NULL;
    CREATE INDEX archive_receiver ON archive (receiver, id) WHERE receiver IS NOT NULL;
    CREATE INDEX archive_pending ON archive (receiver, id) WHERE pending;`,
+  // The life of the node whose session has the row ('3.17'); null: nobody. Of pending rows only.
+  'ALTER TABLE archive ADD COLUMN holder text',
 ]
 
 /** Rows as they are written: one list per column of the table, all of the same length. */
@@ -44,13 +44,21 @@ export type Columns = readonly [
   inCount: readonly (number | null)[],
   outStream: readonly (string | null)[],
   outCount: readonly (number | null)[],
+  holder: readonly (string | null)[],
 ]
 
-/** To which stream a row was given, and its count there. */
+/** How many lists. */
+export const COLUMNS = 14
+
+/** To which stream a row was given, and its count there; which node's life has it. */
 export interface Given {
   readonly id: string
   readonly stream: string | undefined
   readonly count: number | undefined
+  /** undefined: nobody has it any more. */
+  readonly holder: string | undefined
+  /** Only if the table still says that this one has it. */
+  readonly was: string | undefined
 }
 
 /** What one statement writes: new rows, ids of rows that wait no more, and what was given to whom. No id stands in both of the latter. */
@@ -75,15 +83,16 @@ export async function writeArchive(db: Queryable, { rows, taken, given }: Archiv
   }
   if (given.length > 0) {
     changes.push(`given AS (
-       UPDATE archive SET out_stream = sent.stream, out_count = sent.count
+       UPDATE archive SET out_stream = sent.stream, out_count = sent.count, holder = sent.holder
        FROM unnest(${next(given.map(row => row.id))}::uuid[], ${next(given.map(row => row.stream))}::text[],
-                   ${next(given.map(row => row.count))}::bigint[]) AS sent (id, stream, count)
-       WHERE archive.id = sent.id AND pending)`)
+                   ${next(given.map(row => row.count))}::bigint[], ${next(given.map(row => row.holder))}::text[],
+                   ${next(given.map(row => row.was))}::text[]) AS sent (id, stream, count, holder, was)
+       WHERE archive.id = sent.id AND pending AND (sent.was IS NULL OR archive.holder = sent.was))`)
   }
   const insert = `INSERT INTO archive (id, sender, receiver, from_jid, to_jid, stanza, in_sender, in_receiver, pending,
-                          in_stream, in_count, out_stream, out_count)
+                          in_stream, in_count, out_stream, out_count, holder)
      SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
-                          $8::boolean[], $9::boolean[], $10::text[], $11::bigint[], $12::text[], $13::bigint[])
+                          $8::boolean[], $9::boolean[], $10::text[], $11::bigint[], $12::text[], $13::bigint[], $14::text[])
      ON CONFLICT (id) DO NOTHING`
   const all = changes.length > 0 ? `WITH ${changes.join(', ')} ` : ''
   // Who calls repeats it, in the order of the rows, as soon as the database is back: the pool need not wait for that.
@@ -106,54 +115,12 @@ export function columnsOf(rows: readonly KeptRow[]): Columns {
     rows.map(row => row.streamCount ?? null),
     rows.map(row => row.outStream ?? null),
     rows.map(row => row.outCount ?? null),
+    rows.map(row => row.holder ?? null),
   ]
-}
-
-/** The rows that wait for an account, oldest first. */
-export async function pendingRows(
-  db: Database,
-  username: string,
-  limit: number,
-): Promise<{ id: string; input: RowInput }[]> {
-  const rows = await db.query<{
-    id: string
-    sender: string | null
-    from_jid: string
-    to_jid: string
-    stanza: string
-    in_sender: boolean
-    in_receiver: boolean
-  }>(
-    `SELECT id, sender, from_jid, to_jid, stanza, in_sender, in_receiver FROM archive
-     WHERE receiver = $1 AND pending ORDER BY id LIMIT $2`,
-    [username, limit],
-    { repeat: true },
-  )
-  return rows.map(row => ({
-    id: row.id,
-    input: {
-      stanza: Stanza.fromBytes(Buffer.from(row.stanza)),
-      from: parseJid(row.from_jid),
-      to: parseJid(row.to_jid),
-      sender: row.sender ?? undefined,
-      receiver: username,
-      keep: { pending: true, inSender: row.in_sender, inReceiver: row.in_receiver },
-    },
-  }))
 }
 
 /** How long after its last message a broken stream can still be told what was kept of it. */
 export const STREAM_REMEMBERED_MS = 7 * 24 * 60 * 60_000
-
-/** How many rows wait for an account. */
-export async function countPending(db: Database, username: string, timeoutMs: number): Promise<number> {
-  const rows = await db.query<{ count: number }>(
-    'SELECT count(*)::int AS count FROM archive WHERE receiver = $1 AND pending',
-    [username],
-    { timeoutMs, repeat: true },
-  )
-  return rows[0]?.count ?? 0
-}
 
 /**
  * See ArchiveQueue.recover.

@@ -1,4 +1,5 @@
-import type { Jid } from '../xmpp/jid.ts'
+import type { DeliveredRow, WrittenAs } from '../cluster/bus.ts'
+import { type Jid, parseJid } from '../xmpp/jid.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 
 /** How the archive treats one message. */
@@ -21,8 +22,8 @@ export interface RowInput {
   /** Local account it is for; undefined when it goes elsewhere. */
   readonly receiver: string | undefined
   readonly keep: Keep
-  /** The sender's 0198 stream and the count of the stanza in it: after a crash they tell what was kept. */
-  readonly stream?: { readonly id: string; readonly inbox: RowCounter } | undefined
+  /** The sender's 0198 stream and what counts its stanzas, when that is here: after a crash they tell what was kept. */
+  readonly stream?: { readonly id: string; readonly inbox?: RowCounter | undefined } | undefined
 }
 
 /** What counts the stanzas of the sender's stream, and waits for rows to be settled. */
@@ -35,8 +36,13 @@ export interface RowCounter {
 
 /** Who writes down what happens to a row. */
 export interface RowKeeper {
+  /** This node's life, as in the table's `holder`. */
+  readonly holder: string
   markTaken(row: KeptRow): void
+  /** Whose it is, or where in their stream, has changed. */
   markGiven(row: KeptRow): void
+  /** It was sent to another node. */
+  markSent(row: KeptRow, node: string): void
   remember(row: KeptRow): void
   forgetIfDone(row: KeptRow): void
 }
@@ -50,28 +56,51 @@ export class KeptRow {
   readonly input: RowInput
   /** Count of the stanza in the sender's stream. */
   readonly streamCount: number | undefined
+  /** The node that made it and will commit it; '' when it came along with a session that moved here; undefined: this one made it. */
+  readonly maker: string | undefined
+  /** What counts the stanzas of its sender, when that is here. */
+  counter: RowCounter | undefined
   state: RowState = 'queued'
   isPending: boolean
-  /** Sessions that have it in their unacknowledged queue. */
+  /** Sessions of this node that have it in their unacknowledged queue. */
   holders = 0
+  /** The life of the node whose session has it; undefined: nobody, it waits. */
+  holder: string | undefined
+  /** Who had it last, when nobody has it any more. */
+  heldBefore: string | undefined
+  /** Nodes it was sent to. */
+  sentTo: readonly string[] | undefined
   /** The session with stream management it was given to, the first one until it is committed, and its count there. */
   outStream: string | undefined
   outCount: number | undefined
+  /** The other node where that session is. */
+  outNode: string | undefined
+  /** A change of its holder is to be written down. */
+  isMarked = false
   /** What the first try to write it said: a try that seemed to fail may have been carried out. */
-  written: { readonly isPending: boolean; readonly outStream: string | undefined } | undefined
+  written:
+    | { readonly isPending: boolean; readonly outStream: string | undefined; readonly holder: string | undefined }
+    | undefined
   readonly #keeper: RowKeeper
 
-  constructor(keeper: RowKeeper, id: string, input: RowInput, streamCount: number | undefined) {
+  constructor(keeper: RowKeeper, id: string, input: RowInput, streamCount: number | undefined, maker?: string) {
     this.#keeper = keeper
     this.id = id
     this.input = input
     this.isPending = input.keep.pending
     this.streamCount = streamCount
+    this.maker = maker
+    this.counter = input.stream?.inbox
   }
 
   /** Committed, or refused for good: the sender's ack need not wait any longer. */
   get isSettled(): boolean {
     return this.state !== 'queued'
+  }
+
+  /** Committed, and nobody has it. */
+  get isWaiting(): boolean {
+    return this.isPending && this.state === 'committed' && this.holder === undefined && this.holders === 0
   }
 
   /** A session with stream management took it; its client has not acknowledged yet. */
@@ -81,12 +110,22 @@ export class KeptRow {
     if (this.outStream !== undefined && !isCommitted) return
     this.outStream = stream
     this.outCount = count
-    if (isCommitted) this.#keeper.markGiven(this)
+    this.outNode = undefined
+    if (isCommitted || this.maker !== undefined) this.#keeper.markGiven(this)
+  }
+
+  /** A session of another node with stream management took it, as that node says before the row is committed. */
+  heldAt(node: string, stream: string, count: number): void {
+    if (this.state !== 'queued' || this.outStream !== undefined) return
+    this.outStream = stream
+    this.outCount = count
+    this.outNode = node
   }
 
   /** A session has it and will send it, or has sent it and waits. */
   held(): void {
     this.holders++
+    this.holder = this.#keeper.holder
     this.#keeper.remember(this)
   }
 
@@ -98,23 +137,91 @@ export class KeptRow {
   /** A session that held it has ended without an acknowledgement. */
   released(): void {
     this.holders--
-    this.#keeper.forgetIfDone(this)
+    this.giveBack()
   }
 
-  /** The session that held it goes on on another node, which holds it from now on. */
+  /** The session that held it goes on at another node, and it goes along. */
   departed(): void {
     this.holders--
     this.#keeper.forgetIfDone(this)
   }
 
+  /** Nobody here has use for it: others may take it. */
+  giveBack(): void {
+    if (this.holder === this.#keeper.holder) this.#loosen()
+    this.#keeper.forgetIfDone(this)
+  }
+
+  /** It was sent to sessions of another node; `holder` is that node's life. */
+  sent(node: string, holder: string): void {
+    this.sentTo = this.sentTo ? [...this.sentTo, node] : [node]
+    this.holder ??= holder
+    this.#keeper.markSent(this, node)
+  }
+
+  /** Sessions of another node that it was sent to were not there. */
+  missed(node: string, holder: string): void {
+    this.sentTo = this.sentTo?.filter(name => name !== node)
+    if (this.holder === holder) this.#loosen()
+    this.#keeper.forgetIfDone(this)
+  }
+
+  #loosen(): void {
+    if (this.holders > 0 || !this.isPending) return
+    this.heldBefore = this.holder
+    this.holder = undefined
+    if (this.state === 'committed') this.#keeper.markGiven(this)
+  }
+
   /** A client of the receiver has it. */
   taken(): void {
     if (this.holders > 0) this.holders--
+    this.done()
+  }
+
+  /** It need not wait any longer: some client has it. */
+  done(): void {
     if (!this.isPending) {
       this.#keeper.forgetIfDone(this)
       return
     }
     this.isPending = false
     this.#keeper.markTaken(this)
+  }
+
+  /** What the table says of it, to tell a node that it was sent to. */
+  writtenAs(node: string): WrittenAs {
+    if (this.written?.isPending === false) return 'done'
+    if (this.written?.outStream === undefined) return 'waits'
+    return this.outNode === node ? 'yours' : 'other'
+  }
+}
+
+/** The row as it travels to other nodes. */
+export function recordOf({ id, input, isPending, streamCount }: KeptRow): DeliveredRow {
+  return {
+    id,
+    from: input.from.full,
+    to: input.to.full,
+    sender: input.sender,
+    receiver: input.receiver ?? '',
+    pending: isPending,
+    inSender: input.keep.inSender,
+    inReceiver: input.keep.inReceiver,
+    stream: input.stream?.id,
+    count: streamCount,
+  }
+}
+
+/** The row of another node. @throws JidError */
+export function inputOf(record: DeliveredRow, stanza: Stanza): RowInput {
+  return {
+    stanza,
+    from: parseJid(record.from),
+    to: parseJid(record.to),
+    sender: record.sender,
+    receiver: record.receiver,
+    keep: { pending: record.pending, inSender: record.inSender, inReceiver: record.inReceiver },
+    stream: record.stream === undefined ? undefined : { id: record.stream },
   }
 }

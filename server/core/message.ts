@@ -1,12 +1,13 @@
 import type { Bus } from '../cluster/bus.ts'
 import type { Directory, Route } from '../cluster/directory.ts'
+import { holderOf } from '../cluster/node.ts'
 import { stanzaError } from '../xmpp/errors.ts'
 import type { Jid } from '../xmpp/jid.ts'
 import { NS_CHAT_STATES, NS_CLIENT, NS_HINTS, NS_STANZA_ID } from '../xmpp/namespaces.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import type { Accounts } from './accounts.ts'
 import type { HookTable, MessageEvent } from './hooks.ts'
-import type { Keep, KeptRow } from './kept-row.ts'
+import { type Keep, type KeptRow, recordOf } from './kept-row.ts'
 import { PATIENCE_MS, withinTime } from './patience.ts'
 import type { ArchiveQueue } from './queue.ts'
 import type { Session } from './session.ts'
@@ -60,6 +61,22 @@ export function decide(to: Jid, type: string | undefined, routes: readonly Route
   if (best.length > 0) return { targets: best }
   return type === 'headline' ? 'ignore' : 'store'
 }
+
+/** A message on its way to sessions of another node. */
+interface FarDelivery {
+  readonly event: MessageEvent
+  readonly row: KeptRow | undefined
+  readonly node: string
+  readonly names: readonly string[]
+  /** The life of that node. */
+  readonly holder: string
+  /** All who have the message, on any node. */
+  readonly taken: Set<string>
+  /** Node and full JID of those who were not there. */
+  readonly tried: ReadonlySet<string>
+}
+
+const untried: ReadonlySet<string> = new Set()
 
 interface MessageParts {
   readonly domain: string
@@ -119,7 +136,7 @@ export class Messages {
 
   #give(event: MessageEvent, username: string, targets: readonly Route[]): void | Promise<void> {
     const row = this.#keep(event, username)
-    const taken = this.#send(targets, this.#stamped(event, row), row)
+    const taken = this.#send(event, targets, row)
     return this.#delivered(event, username, taken, row)
   }
 
@@ -132,18 +149,21 @@ export class Messages {
     // Every resource was gone when the stanza reached it: decided again without them. A row is pending already.
     if (taken.size === 0 && !row) return this.#store(event, username)
     const goesOn = this.#parts.hooks.run('message:delivered', { ...event, taken })
-    const room = this.#room(event.sender, taken)
+    const room = this.#room(event, taken)
     if (goesOn instanceof Promise) return goesOn.then(() => room)
     return room
   }
 
   /** A sender that is faster than a receiver acknowledges is slowed down, before the receiver's queue is full. */
-  #room(sender: Session | undefined, taken: ReadonlySet<string>): Promise<void> | undefined {
+  #room({ sender, to }: MessageEvent, taken: ReadonlySet<string>): Promise<void> | undefined {
     if (!sender) return undefined
+    const { sessions, directory, bus } = this.#parts
     for (const name of taken) {
-      const session = this.#parts.sessions.get(name)
+      const session = sessions.get(name)
       // Its own acknowledgements would wait behind the message that waits for them.
       if (session?.isCrowded && session !== sender) return session.room()
+      const far = session ? undefined : directory.routes(to.bare).find(route => route.jid === name)
+      if (far && bus.isCrowded(far.node, name)) return bus.room(far.node, name)
     }
     return undefined
   }
@@ -187,18 +207,20 @@ export class Messages {
     return row
   }
 
-  /** XEP-0359 §3: the receiver's copy carries the id it has in the receiver's archive. */
-  #stamped(event: MessageEvent, row: KeptRow | undefined): Stanza {
-    if (!row?.input.keep.inReceiver) return event.stanza
-    return event.stanza.append(`<stanza-id xmlns='${NS_STANZA_ID}' by='${escapeBare(event.to.bare)}' id='${row.id}'/>`)
-  }
-
-  /** Writes to each target, once per node. @returns the full JIDs that took it */
-  #send(targets: readonly Route[], stanza: Stanza, row: KeptRow | undefined): Set<string> {
+  /** Writes to each target, once per node. @returns the full JIDs that took it; a far one counts until its node says otherwise */
+  #send(
+    event: MessageEvent,
+    targets: readonly Route[],
+    row: KeptRow | undefined,
+    tried: ReadonlySet<string> = untried,
+  ): Set<string> {
     const taken = new Set<string>()
+    const here = this.#parts.directory.node
+    let stanza: Stanza | undefined
     let far: Map<string, string[]> | undefined
     for (const route of targets) {
-      if (route.node === this.#parts.directory.node) {
+      if (route.node === here) {
+        stanza ??= stampedFor(event.stanza, row)
         if (this.#parts.sessions.get(route.jid)?.send(stanza, row) === 'taken') taken.add(route.jid)
       } else {
         far ??= new Map()
@@ -207,11 +229,57 @@ export class Messages {
         else far.set(route.node, [route.jid])
       }
     }
-    for (const [node, names] of far ?? []) {
-      const sent = this.#parts.bus.deliver(node, { targets: names, bytes: stanza.bytes }, () => undefined)
-      if (sent === 'sent') for (const name of names) taken.add(name)
-    }
+    if (far) for (const [node, names] of far) this.#sendFar({ event, row, node, names, taken, tried })
     return taken
+  }
+
+  /** To another node, which adds the stanza-id itself. Not waited for: who did not get it is told later. */
+  #sendFar(far: Omit<FarDelivery, 'holder'>): void {
+    const { event, row, node, names, taken } = far
+    const there = this.#parts.bus.node(node)
+    if (!there) return
+    const holder = holderOf(there)
+    const delivery = { targets: names, bytes: event.stanza.bytes, ...(row && { row: recordOf(row) }) }
+    const sent = this.#parts.bus.deliver(node, delivery, missed => this.#missed({ ...far, holder }, missed))
+    if (sent !== 'sent') return
+    row?.sent(node, holder)
+    for (const name of names) taken.add(name)
+  }
+
+  /** Some sessions of another node are not there, or the node is gone: decided again without them, if nobody else has it. */
+  #missed({ event, row, node, names, holder, taken, tried }: FarDelivery, missed: readonly string[]): void {
+    for (const name of missed) taken.delete(name)
+    const hasNone = names.every(name => !taken.has(name))
+    if (row?.state === 'committed' && this.#isOver(node, holder)) {
+      // Which node has it now is for the database to say: others may have seen it too that this one is gone.
+      if (taken.size === 0 && row.isPending) this.#waits(row.input.receiver)
+      return
+    }
+    if (hasNone) row?.missed(node, holder)
+    if (taken.size > 0 || (row?.input.keep.pending && !row.isPending)) return
+    this.#again(event, row, new Set([...tried, ...missed.map(name => `${node} ${name}`)]))
+  }
+
+  #again(event: MessageEvent, row: KeptRow | undefined, tried: ReadonlySet<string>): void {
+    const { stanza, to } = event
+    const routes = this.#parts.directory.routes(to.bare).filter(({ node, jid }) => !tried.has(`${node} ${jid}`))
+    const decision = decide(to, stanza.type, routes)
+    if (decision === 'ignore') return
+    if (typeof decision === 'object' && this.#send(event, decision.targets, row, tried).size > 0) return
+    // Its row waits, and is announced as soon as it is committed.
+    if (row?.input.keep.pending) return
+    if (decision === 'bounce' || stanza.has('body', NS_CLIENT)) this.onUnanswered?.(stanza)
+  }
+
+  /** Whether a life of another node is over, as far as one can see. */
+  #isOver(node: string, holder: string): boolean {
+    const there = this.#parts.bus.node(node)
+    return !there || there.state === 'gone' || there.state === 'away' || holderOf(there) !== holder
+  }
+
+  /** Messages of this person wait: a session here, or else one elsewhere, takes them. */
+  #waits(username: string | undefined): void {
+    if (username !== undefined) this.#parts.queue.onWaiting?.(new Map([[username, 0]]))
   }
 
   /** A session ended with stanzas its client never acknowledged. Rows stay pending for the next resource. */
@@ -230,6 +298,12 @@ export class Messages {
 
   /** Set by the router: tells the sender of a request or message that it cannot be served. */
   onUnanswered: ((stanza: Stanza) => void) | undefined
+}
+
+/** XEP-0359 §3: the receiver's copy carries the id it has in the receiver's archive. */
+export function stampedFor(stanza: Stanza, row: KeptRow | undefined): Stanza {
+  if (!row?.input.keep.inReceiver) return stanza
+  return stanza.append(`<stanza-id xmlns='${NS_STANZA_ID}' by='${escapeBare(row.input.to.bare)}' id='${row.id}'/>`)
 }
 
 const escapeBare = (bare: string): string => bare.replaceAll('&', '&amp;').replaceAll("'", '&apos;')

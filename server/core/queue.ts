@@ -1,12 +1,13 @@
 import type { Logger } from 'pino'
-import type { DeliveredRow } from '../cluster/bus.ts'
-import { type Database, DatabaseFault } from '../db/pool.ts'
-import { parseJid } from '../xmpp/jid.ts'
+import { type Bus, type DeliveredRow, type FarNode, localBus, type WrittenAs } from '../cluster/bus.ts'
+import type { Database } from '../db/pool.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
-import { archiveMigrations, columnsOf, pendingRows, recoverStream, writeArchive } from './archive-table.ts'
-import { KeptRow, type RowCounter, type RowInput, type RowKeeper } from './kept-row.ts'
-import { type RecentLimits, RecentWrites } from './recent-writes.ts'
-import { isAboutTheRows, Rewrite } from './rewrite.ts'
+import { archiveMigrations, columnsOf, recoverStream } from './archive-table.ts'
+import { letGo, pendingRows, type Taker, takePending, waitingAmong } from './archive-table-waiting.ts'
+import { inputOf, KeptRow, type RowCounter, type RowInput, type RowKeeper } from './kept-row.ts'
+import { Crossings } from './queue-crossings.ts'
+import { GroupWriter } from './queue-writer.ts'
+import type { RecentLimits } from './recent-writes.ts'
 
 export interface QueueLimits {
   /** Bytes of stanzas that may wait for the database; at the limit senders get resource-constraint. */
@@ -21,21 +22,20 @@ export interface QueueLimits {
 
 const defaultLimits: QueueLimits = { bytes: 64 * 2 ** 20, groupRows: 500, gatherMs: 50, gatherRows: 250 }
 
-/** Waits between tries while the database is away, in milliseconds; when it is said to be back, nobody waits. */
-const retryMs = [50, 100, 250, 500, 1_000]
-/** How often the log says that less than a minute is kept for a failover. */
-const CUT_NOTE_MS = 600_000
-
 /**
  * The archive is the queue: every message that must survive becomes a row; rows are committed in groups by one writer,
- * so their order is the order of `add`. While the database is away the queue waits and tries again for ever. What was committed in the last
- * minute stays in memory, and is written again when another server was promoted, which may have lost it.
+ * so their order is the order of `add`. While the database is away the queue waits and tries again for ever. Of several nodes one has a row: the one
+ * whose life stands in its column `holder`; that is decided by the database alone.
  */
 export class ArchiveQueue implements RowKeeper {
+  readonly holder: string
   readonly #db: Database
   readonly #log: Logger
   readonly #nextId: () => string
   readonly #limits: QueueLimits
+  readonly #writer: GroupWriter
+  readonly #crossings: Crossings
+  #isAlone: boolean
   #waiting: KeptRow[] = []
   #taken: KeptRow[] = []
   #given: KeptRow[] = []
@@ -43,42 +43,43 @@ export class ArchiveQueue implements RowKeeper {
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
   #isClosed = false
-  #failures = 0
-  /** Ends the wait for the next try. */
-  #wake: (() => void) | undefined
-  /** How often another server was promoted. */
-  #promotions = 0
-  readonly #recent: RecentWrites
-  readonly #rewrite: Rewrite
-  #cutNotedAt = Number.NEGATIVE_INFINITY
-  readonly #unsubscribe: (() => void)[]
   /** Rows a session here may still acknowledge, and rows not committed yet. */
   readonly #live = new Map<string, KeptRow>()
   /** Ids taken while somebody reads pending rows. */
   readonly #watchers = new Set<Set<string>>()
+  /** Rows may have been taken for this node without its knowledge. */
+  #hasStrays = false
+  #tidying: Promise<void> | undefined
   /** Set by message delivery: the database will never take this row, so its sender must be told. */
   onRefused: ((row: KeptRow) => void) | undefined
-  /** Rows committed since the start, for metrics. */
-  committed = 0
+  /** Rows are committed that nobody has, so many of each person. Not called on a lone node. */
+  onWaiting: ((waiting: ReadonlyMap<string, number>) => void) | undefined
 
   constructor(options: {
     db: Database
     log: Logger
     nextId: () => string
+    bus?: Bus
     limits?: Partial<QueueLimits>
     recent?: Partial<RecentLimits>
   }) {
-    const { db, log } = options
+    const { db, log, bus = localBus() } = options
+    this.holder = bus.holder
     this.#db = db
     this.#log = log
     this.#nextId = options.nextId
     this.#limits = { ...defaultLimits, ...options.limits }
-    this.#recent = new RecentWrites(options.recent ? { limits: options.recent } : {})
-    this.#rewrite = new Rewrite({ db, log, recent: this.#recent })
-    this.#unsubscribe = [
-      db.onState(state => state === 'up' && this.#wake?.()),
-      db.onMove(move => this.#moved(move.isNewTimeline)),
-    ]
+    this.#writer = new GroupWriter({ db, log, recent: options.recent })
+    this.#writer.onRefused = row => row.maker === undefined && this.onRefused?.(row)
+    this.#writer.onWork = () => this.#flushNow()
+    this.#crossings = new Crossings({
+      bus,
+      find: id => this.#live.get(id),
+      onCommitted: (row, as) => this.#committedByMaker(row, as),
+      onOrphans: rows => this.#writeHere(rows),
+      flushed: waitMs => this.flushed(waitMs),
+    })
+    this.#isAlone = this.#crossings.isAlone
   }
 
   static readonly migrations: readonly string[] = archiveMigrations
@@ -93,6 +94,11 @@ export class ArchiveQueue implements RowKeeper {
     return this.#waiting.length
   }
 
+  /** Rows committed since the start, for metrics. */
+  get committed(): number {
+    return this.#writer.committed
+  }
+
   /** Nothing waits to be written, no mark either. */
   get isIdle(): boolean {
     return this.#waiting.length === 0 && !this.#hasChanges && !this.#writing
@@ -100,7 +106,7 @@ export class ArchiveQueue implements RowKeeper {
 
   /** What was committed lately and is kept for a failover: about so many bytes, of so many milliseconds; rows that went too early since the start. */
   get kept(): { bytes: number; spanMs: number; cutRows: number } {
-    const { bytes, spanMs, cutRows } = this.#recent
+    const { bytes, spanMs, cutRows } = this.#writer.recent
     return { bytes, spanMs, cutRows }
   }
 
@@ -111,61 +117,91 @@ export class ArchiveQueue implements RowKeeper {
    */
   add(input: RowInput): KeptRow | 'full' {
     if (this.#bytes >= this.#limits.bytes || this.#isClosed) return 'full'
-    const row = new KeptRow(this, this.#nextId(), input, input.stream?.inbox.next)
-    input.stream?.inbox.hold(row)
+    const row = new KeptRow(this, this.#nextId(), input, input.stream?.inbox?.next)
+    input.stream?.inbox?.hold(row)
     this.#bytes += input.stanza.bytes.length
-    this.#live.set(row.id, row)
     this.#waiting.push(row)
     this.#schedule()
     return row
   }
 
+  /** Too much that other nodes made waits for them to commit it: no more is taken. */
+  get isFull(): boolean {
+    return this.#crossings.isFull
+  }
+
   /**
-   * Takes over a row that another node made, for a session that holds it here from now on.
-   * @param options.isCommitted it is in the database; otherwise it is written here too, which does no harm
-   * @param options.counter told when it is settled
+   * Makes the row of another node one of this node's own.
+   * @param stanza as it is, or will be, in the archive
+   * @param options.maker who will commit it, and say so; undefined: this node writes it too, unless it is committed
+   * @param options.counter what counts the stanzas of its sender, when that came here
    */
   adopt(
     record: DeliveredRow,
     stanza: Stanza,
-    options: { readonly isCommitted: boolean; readonly counter?: RowCounter },
+    options: { isCommitted: boolean; maker?: FarNode; counter?: RowCounter },
   ): KeptRow {
+    const { isCommitted, maker, counter } = options
     const known = this.#live.get(record.id)
+    const row = known ?? new KeptRow(this, record.id, inputOf(record, stanza), record.count, maker?.name ?? '')
+    if (counter) row.counter = counter
     if (known) return known
-    const { id, sender, stream, count, inSender, inReceiver, pending } = record
-    const input = {
-      stanza,
-      from: parseJid(record.from),
-      to: parseJid(record.to),
-      sender,
-      receiver: record.receiver || undefined,
-      keep: { pending, inSender, inReceiver },
-      stream: stream === undefined ? undefined : { id: stream, inbox: options.counter ?? nobody },
+    if (isCommitted) {
+      row.state = 'committed'
+      return row
     }
-    const row = new KeptRow(this, id, input, count)
-    this.#live.set(id, row)
-    if (options.isCommitted) row.state = 'committed'
-    else {
-      this.#bytes += stanza.bytes.length
-      this.#waiting.push(row)
-      this.#schedule()
-    }
+    this.#live.set(row.id, row)
+    if (maker) this.#crossings.adopt(row, maker)
+    else this.#writeHere([row])
     return row
+  }
+
+  /** An adopted row found nobody here: it stays its maker's. */
+  disown(row: KeptRow): void {
+    if (row.holders > 0 || !row.isPending) return
+    this.#crossings.disown(row)
+    this.#live.delete(row.id)
+  }
+
+  /** Remembers that a row of another node is handed to a session here. @returns false when it was before, or came out of the archive */
+  hand(id: string, target: string): boolean {
+    return this.#crossings.hand(id, target)
   }
 
   /** A row is pending no longer; if it is committed, the next group writes that down. */
   markTaken(row: KeptRow): void {
     for (const seen of this.#watchers) seen.add(row.id)
-    if (row.state !== 'committed') return
+    if (!this.#isAlone) this.#crossings.noteTaken(row.id)
+    if (row.state !== 'committed') {
+      this.#crossings.sayTaken(row)
+      return
+    }
     this.#taken.push(row)
     this.forgetIfDone(row)
     this.#schedule()
   }
 
-  /** A committed row was given to a session; the next group writes down to which: after a crash its client tells what it has. */
+  /** Whose a row is has changed; if it is committed, the next group writes that down: after a crash its client tells what it has. */
   markGiven(row: KeptRow): void {
+    if (row.state !== 'committed') {
+      this.#crossings.sayHeld(row)
+      return
+    }
+    const known = this.#live.get(row.id)
+    // Of two of the same row the younger one knows better: it was read from the table since.
+    if (row.isMarked || (known && known !== row)) return
+    row.isMarked = true
+    this.#live.set(row.id, row)
     this.#given.push(row)
     this.#schedule()
+  }
+
+  /** A row was sent to another node, which must know when it is committed. */
+  markSent(row: KeptRow, node: string): void {
+    if (row.state === 'committed') {
+      this.markGiven(row)
+      this.#crossings.sayCommitted(row, [node])
+    } else this.#live.set(row.id, row)
   }
 
   /** Keeps a row in memory as long as a session holds it. */
@@ -175,7 +211,7 @@ export class ArchiveQueue implements RowKeeper {
 
   /** Drops a row from memory once nobody can change it any more. */
   forgetIfDone(row: KeptRow): void {
-    if (row.isSettled && row.holders === 0) this.#live.delete(row.id)
+    if (row.isSettled && row.holders === 0 && !row.isMarked) this.#live.delete(row.id)
   }
 
   /**
@@ -186,7 +222,7 @@ export class ArchiveQueue implements RowKeeper {
     // A row leaves the line only when it is settled, so the last one in it is the last there is.
     const last = this.#waiting.at(-1)
     const end = Date.now() + waitMs
-    while ((last && !last.isSettled) || !this.#rewrite.isDone) {
+    while ((last && this.#waiting.includes(last)) || !this.#writer.isDone) {
       this.#flushNow()
       const left = end - Date.now()
       if (left <= 0 || !this.#writing) return false
@@ -196,29 +232,73 @@ export class ArchiveQueue implements RowKeeper {
   }
 
   /**
-   * The messages that wait for an account and that no session here holds, oldest first, as rows to be given to
-   * `session.send`.
+   * Takes the messages that wait for an account and that no session has, here or elsewhere, oldest first, as rows to be given to `session.send`.
+   * Who does not give them all says so by `giveBack`.
    * @param limit how many at most
    */
   async pendingOf(username: string, limit = 10_000): Promise<KeptRow[]> {
     await this.flushed()
+    this.#isAlone = this.#crossings.isAlone
+    // What was let go of lately must not be let go of after it was taken again.
+    for (let round = 0; round < 3 && !this.#isAlone && this.#hasChanges; round++) {
+      this.#flushNow()
+      await this.#writing
+    }
+    await this.#tidying
     // What is taken while the database looks would come back as if it still waited.
     const taken = new Set(this.#taken.map(row => row.id))
     this.#watchers.add(taken)
     try {
-      const found = await pendingRows(this.#db, username, limit)
-      const rows: KeptRow[] = []
-      for (const { id, input } of found) {
-        const known = this.#live.get(id)
-        if (taken.has(id) || (known && (known.holders > 0 || !known.isPending))) continue
-        const row = known ?? new KeptRow(this, id, input, undefined)
-        row.state = 'committed'
-        rows.push(row)
-      }
-      return rows
+      const found = this.#isAlone
+        ? await pendingRows(this.#db, username, limit)
+        : await takePending(this.#db, username, limit, this.#taker)
+      return found.flatMap(({ id, input }) => (taken.has(id) ? [] : (this.#readOut(id, input) ?? [])))
+    } catch (error) {
+      this.#hasStrays = true
+      throw error
     } finally {
       this.#watchers.delete(taken)
     }
+  }
+
+  #readOut(id: string, input: RowInput): KeptRow | undefined {
+    const known = this.#live.get(id)
+    if (known && (known.holders > 0 || !known.isPending)) return undefined
+    const row = known ?? new KeptRow(this, id, input, undefined)
+    row.state = 'committed'
+    if (this.#isAlone) return row
+    if (this.#crossings.wasTaken(id)) {
+      // The word that a client has it got lost, in a failover of the database.
+      row.done()
+      return undefined
+    }
+    row.holder = this.holder
+    row.heldBefore = undefined
+    this.#live.set(id, row)
+    this.#crossings.readOut(id)
+    return row
+  }
+
+  /** Rows of `pendingOf` that were not given to anybody wait for others. */
+  giveBack(rows: readonly KeptRow[]): void {
+    for (const row of rows) if (row.holders === 0) row.giveBack()
+  }
+
+  /** Who of these people has messages waiting that no node has. A lone node need not ask: an empty array. @throws DatabaseAway */
+  async waitingAmong(usernames: readonly string[]): Promise<readonly string[]> {
+    if (this.#crossings.isAlone || usernames.length === 0) return []
+    if (this.#hasStrays && this.#watchers.size === 0) {
+      this.#hasStrays = false
+      this.#tidying = letGo(this.#db, this.holder, [...this.#live.keys()]).finally(() => {
+        this.#tidying = undefined
+      })
+      await this.#tidying
+    }
+    return waitingAmong(this.#db, usernames, this.#taker)
+  }
+
+  get #taker(): Taker {
+    return { holder: this.holder, others: this.#crossings.others }
   }
 
   /**
@@ -228,9 +308,9 @@ export class ArchiveQueue implements RowKeeper {
    * @returns the count to answer, undefined when nothing of that stream is known
    */
   async recover(options: { streamId: string; username: string; h: number }): Promise<number | undefined> {
-    await this.flushed()
+    await Promise.all([this.flushed(), this.#crossings.flushElsewhere()])
     const { count, taken } = await recoverStream(this.#db, options)
-    if (taken.length > 0) this.#recent.add({ rows: columnsOf([]), taken, given: [] }, 0)
+    if (taken.length > 0) this.#writer.recent.add({ rows: columnsOf([]), taken, given: [] }, 0)
     return count
   }
 
@@ -244,26 +324,15 @@ export class ArchiveQueue implements RowKeeper {
       await Promise.race([this.#writing, pause(end - Date.now())])
     }
     clearTimeout(this.#timer)
-    for (const unsubscribe of this.#unsubscribe) unsubscribe()
-    this.#wake?.()
-    this.#recent.close()
+    this.#crossings.close()
+    this.#writer.close()
     if (!isDone)
       this.#log.error({ rows: this.#waiting.length }, 'messages were not acknowledged: database away at stop')
   }
 
-  /** The database goes on elsewhere. A newly promoted server may miss the last commits of the former one. */
-  #moved(isNewTimeline: boolean): void {
-    if (isNewTimeline) {
-      this.#promotions++
-      this.#rewrite.begin()
-      this.#flushNow()
-    }
-    this.#wake?.()
-  }
-
   #schedule(): void {
     if (this.#writing || this.#isClosed) return
-    if (this.#waiting.length >= this.#limits.gatherRows || !this.#rewrite.isDone) this.#flushNow()
+    if (this.#waiting.length >= this.#limits.gatherRows || !this.#writer.isDone) this.#flushNow()
     else this.#timer ??= setTimeout(() => this.#flushNow(), this.#limits.gatherMs)
   }
 
@@ -281,124 +350,85 @@ export class ArchiveQueue implements RowKeeper {
 
   /** Whether committed rows have changed since, or are to be written again. */
   get #hasChanges(): boolean {
-    return this.#taken.length > 0 || this.#given.length > 0 || !this.#rewrite.isDone
+    return this.#taken.length > 0 || this.#given.length > 0 || !this.#writer.isDone
   }
 
   async #writeGroup(): Promise<void> {
-    if (!this.#rewrite.isDone) {
-      if (!(await this.#rewrite.step())) return this.#pause()
-      this.#failures = 0
-    }
+    this.#isAlone = this.#crossings.isAlone
+    if (!(await this.#writer.rewrite())) return
     const group = this.#waiting.slice(0, this.#limits.groupRows)
     const taken = this.#taken.slice(0, this.#limits.groupRows * 4)
     const given = this.#given.slice(0, this.#limits.groupRows * 4)
-    for (const row of group) row.written ??= { isPending: row.isPending, outStream: row.outStream }
-    const isWritten = await this.#write(
-      group,
-      taken,
-      given.filter(row => row.isPending),
-    )
-    if (!isWritten) return
+    for (const row of group) row.written ??= { isPending: row.isPending, outStream: row.outStream, holder: row.holder }
+    const changed = given.filter(row => row.isPending)
+    for (const row of given) row.isMarked = false
+    if (!(await this.#writer.write(group, taken, changed))) return
     this.#waiting = this.#waiting.slice(group.length)
     this.#taken = this.#taken.slice(taken.length)
     this.#given = this.#given.slice(given.length)
-    for (const row of group) {
-      if (row.state === 'queued') row.state = 'committed'
-      // What changed since it was first written down: the table may hold the former.
-      if (row.written?.isPending && !row.isPending) this.#taken.push(row)
-      else if (row.written?.outStream !== row.outStream) this.#given.push(row)
-    }
+    for (const row of group) this.#committed(row)
     this.#settled(group)
+    for (const row of given) this.forgetIfDone(row)
+    if (!this.#isAlone) this.#announce([...group, ...changed])
   }
 
-  /** @returns false when the database is away: the same group is tried again */
-  async #write(group: readonly KeptRow[], taken: readonly KeptRow[], given: readonly KeptRow[]): Promise<boolean> {
-    if (group.length + taken.length + given.length === 0) return true
-    const write = {
-      rows: columnsOf(group),
-      taken: taken.map(row => row.id),
-      given: given.map(row => ({ id: row.id, stream: row.outStream, count: row.outCount })),
+  /** What changed since a row was first written down is written too: the table may hold the former. */
+  #committed(row: KeptRow): void {
+    const { written } = row
+    if (row.state === 'queued') row.state = 'committed'
+    if (row.state !== 'committed' || !written) return
+    // Its maker may have written it before.
+    const isDoubtful = row.maker !== undefined
+    if (!row.isPending && (isDoubtful || written.isPending)) this.#taken.push(row)
+    else if (isDoubtful) {
+      if (row.outStream !== undefined || row.heldBefore !== undefined) this.markGiven(row)
+    } else if (row.isPending && (written.outStream !== row.outStream || written.holder !== row.holder)) {
+      if (row.holder === undefined) row.heldBefore = written.holder
+      this.markGiven(row)
     }
-    const promotions = this.#promotions
-    try {
-      await writeArchive(this.#db, write)
-    } catch (error) {
-      if (error instanceof DatabaseFault && isAboutTheRows(error.code) && group.length > 0)
-        return this.#writeApart(group, taken, given, error)
-      if (this.#failures === 0) this.#log.warn({ err: error }, 'messages wait for the database')
-      await this.#pause()
-      return false
-    }
-    this.#failures = 0
-    // The answer may have come from the former server: once more, which does no harm.
-    if (promotions !== this.#promotions) return false
-    this.committed += group.length
-    this.#recent.add(write, bytesOf(group))
-    if (this.#recent.cutRows > 0) this.#noteCut()
-    return true
+    if (row.sentTo) this.#crossings.sayCommitted(row, row.sentTo)
   }
 
-  /** Waits for the next try, or until the database is said to be back. */
-  async #pause(): Promise<void> {
-    const waitMs = retryMs[Math.min(this.#failures++, retryMs.length - 1)] ?? 1_000
-    if (this.#isClosed) return
-    await new Promise<void>(resolve => {
-      const timer = setTimeout(resolve, waitMs)
-      this.#wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
-    this.#wake = undefined
+  /** The maker of a row has committed it, with what it knew of it by then. */
+  #committedByMaker(row: KeptRow, as: WrittenAs): void {
+    if (row.state === 'queued') row.state = 'committed'
+    if (!row.isPending) {
+      if (as !== 'done') this.#taken.push(row)
+    } else if (as === 'done') row.isPending = false
+    else if (row.holder === this.holder ? as === 'waits' && row.outStream !== undefined : as !== 'other')
+      this.markGiven(row)
+    this.forgetIfDone(row)
+    row.counter?.settle()
+    this.#schedule()
   }
 
-  #noteCut(): void {
-    const now = performance.now()
-    if (now - this.#cutNotedAt < CUT_NOTE_MS) return
-    this.#cutNotedAt = now
-    const seconds = Math.floor(this.#recent.spanMs / 1_000)
-    this.#log.warn(
-      { seconds, bytes: this.#recent.bytes },
-      'so many messages come that fewer seconds of them than 60 are kept in memory for a failover of the database',
-    )
-  }
-
-  /** One row of a group is at fault: each is written alone, so that only that one is refused. */
-  async #writeApart(
-    group: readonly KeptRow[],
-    taken: readonly KeptRow[],
-    given: readonly KeptRow[],
-    fault: DatabaseFault,
-  ): Promise<boolean> {
-    const [first, ...others] = group
-    if (!first) throw fault
-    if (others.length === 0 && taken.length === 0 && given.length === 0) {
-      first.state = 'refused'
-      this.#log.error({ err: fault, id: first.id }, 'the database refused a message')
-      this.onRefused?.(first)
-      return true
+  /** Rows of others that this node writes itself: should their maker write them too, the first one counts. */
+  #writeHere(rows: readonly KeptRow[]): void {
+    for (const row of rows) {
+      this.#bytes += row.input.stanza.bytes.length
+      this.#waiting.push(row)
     }
-    if (taken.length + given.length > 0 && !(await this.#write([], taken, given))) return false
-    for (const row of group) {
-      if (row.state === 'queued' && !(await this.#write([row], [], []))) return false
-    }
-    return true
+    this.#flushNow()
   }
 
   #settled(group: readonly KeptRow[]): void {
-    const inboxes = new Set<RowCounter>()
+    const counters = new Set<RowCounter>()
     for (const row of group) {
       this.#bytes -= row.input.stanza.bytes.length
-      if (row.input.stream) inboxes.add(row.input.stream.inbox)
+      if (row.counter) counters.add(row.counter)
       this.forgetIfDone(row)
     }
-    for (const inbox of inboxes) inbox.settle()
+    for (const counter of counters) counter.settle()
+  }
+
+  #announce(rows: readonly KeptRow[]): void {
+    const waiting = new Map<string, number>()
+    for (const row of rows) {
+      const { receiver } = row.input
+      if (row.isWaiting && receiver !== undefined) waiting.set(receiver, (waiting.get(receiver) ?? 0) + 1)
+    }
+    if (waiting.size > 0) this.onWaiting?.(waiting)
   }
 }
-
-/** Of rows whose stanzas are counted on another node. */
-const nobody: RowCounter = { next: 0, hold: () => undefined, settle: () => undefined }
-
-const bytesOf = (rows: readonly KeptRow[]): number => rows.reduce((sum, row) => sum + row.input.stanza.bytes.length, 0)
 
 const pause = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds))

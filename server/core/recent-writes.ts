@@ -1,4 +1,4 @@
-import type { ArchiveWrite, Columns, Given } from './archive-table.ts'
+import { type ArchiveWrite, COLUMNS, type Columns, type Given } from './archive-table.ts'
 
 export interface RecentLimits {
   /** How long what was committed is kept, in milliseconds. */
@@ -68,6 +68,14 @@ export class RecentWrites {
     return asTheyAre(writes)
   }
 
+  /** The marks, each as it was made last; they are kept on. */
+  get marks(): Pick<ArchiveWrite, 'taken' | 'given'> {
+    this.#trim()
+    const writes = this.#entries.slice(this.#front)
+    const none = sliceRows({ rows: joined([]), taken: [], given: [] }, 0, 0).rows
+    return asTheyAre(writes.map(({ write }) => ({ ...write, rows: none })))
+  }
+
   /** Forgets everything. */
   close(): void {
     clearTimeout(this.#timer)
@@ -107,13 +115,14 @@ export function asTheyAre(writes: readonly ArchiveWrite[]): ArchiveWrite {
   for (const write of writes) for (const mark of write.given) given.set(mark.id, mark)
   for (const id of taken) given.delete(id)
   const rows = joined(writes.map(write => write.rows))
-  const [ids, , , , , , , , pending, , , outStream, outCount] = rows
+  const [ids, , , , , , , , pending, , , outStream, outCount, holder] = rows
   for (const [index, id] of ids.entries()) {
     if (taken.has(id)) pending[index] = false
     const mark = given.get(id)
     if (!mark) continue
     outStream[index] = mark.stream ?? null
     outCount[index] = mark.count ?? null
+    holder[index] = mark.holder ?? null
   }
   return { rows, taken: [...taken], given: [...given.values()] }
 }
@@ -121,7 +130,7 @@ export function asTheyAre(writes: readonly ArchiveWrite[]): ArchiveWrite {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : never }
 
 function joined(all: readonly Columns[]): Mutable<Columns> {
-  const empty: unknown[][] = Array.from({ length: 13 }, () => [])
+  const empty: unknown[][] = Array.from({ length: COLUMNS }, () => [])
   for (const columns of all) {
     for (const [index, column] of columns.entries()) for (const value of column) empty[index]?.push(value)
   }

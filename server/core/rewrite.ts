@@ -40,6 +40,13 @@ export class Rewrite {
     this.#startedAt = performance.now()
   }
 
+  /** Makes the marks once more: another node may have written their rows again only now. */
+  repeatMarks(): void {
+    if (this.#left) return
+    const { taken, given } = this.#recent.marks
+    if (taken.length + given.length > 0) this.#left = { write: { ...nothing, taken, given }, row: 0, mark: 0 }
+  }
+
   /** Writes the next few. @returns false when the database is away: the same step is tried again */
   async step(): Promise<boolean> {
     const left = this.#left
@@ -60,6 +67,7 @@ export class Rewrite {
 
   #finish({ rows, taken, given }: ArchiveWrite): void {
     this.#left = undefined
+    if (rows[0].length === 0) return
     const tookMs = Math.round(performance.now() - this.#startedAt)
     const counts = { rows: rows[0].length, marks: taken.length + given.length, tookMs }
     this.#log.info(counts, 'messages of the last minute were written again, as another database server was promoted')

@@ -4,7 +4,7 @@ import type { RouteFlags } from '../cluster/directory.ts'
 import { parseJid } from '../xmpp/jid.ts'
 import { Stanza } from '../xmpp/stanza.ts'
 import { Inbox } from './inbox.ts'
-import type { KeptRow, RowCounter } from './kept-row.ts'
+import { type KeptRow, type RowCounter, recordOf } from './kept-row.ts'
 import { Outbox, type Sent } from './outbox.ts'
 import { type OutboxLimits, Session } from './session.ts'
 
@@ -128,23 +128,6 @@ function movedRow(row: KeptRow, sent: string | undefined): MovedRow {
   const isCommitted = row.state === 'committed'
   const xml = isCommitted && sent !== undefined ? sent : row.input.stanza.bytes.toString()
   return { record: recordOf(row), isCommitted, ...(xml === sent ? {} : { stanza: xml }) }
-}
-
-/** What another node must know of a row. */
-export function recordOf(row: KeptRow): DeliveredRow {
-  const { from, to, sender, receiver, keep, stream } = row.input
-  return {
-    id: row.id,
-    from: from.full,
-    to: to.full,
-    sender,
-    receiver: receiver ?? '',
-    pending: row.isPending,
-    inSender: keep.inSender,
-    inReceiver: keep.inReceiver,
-    stream: stream?.id,
-    count: row.streamCount,
-  }
 }
 
 function adopted(adopt: Adopt, row: MovedRow, sent: string, counter?: RowCounter): KeptRow {

@@ -1,6 +1,6 @@
 /** XEP-0160: messages for somebody who is away wait in the archive until they are back; XEP-0203: they say since when. */
 import { Type } from 'typebox'
-import { countPending } from '../core/archive-table.ts'
+import { countPending } from '../core/archive-table-waiting.ts'
 import { feature } from '../core/feature.ts'
 import type { KeptRow } from '../core/kept-row.ts'
 import type { Server } from '../core/server.ts'
@@ -26,6 +26,9 @@ const HOLD_MS = 10_000
 /** People whose number of waiting messages is remembered, and for how long. */
 const COUNTS_MAX = 5_000
 const COUNT_MS = 10_000
+/** How often messages are looked for that wait for somebody who is here, though nobody said so; while another PC is gone, more often. */
+const LOOK_MS = 30_000
+const LOOK_SOON_MS = 5_000
 /** Longest time for counting: other messages of the sender wait behind it. */
 const COUNT_WAIT_MS = 500
 
@@ -65,6 +68,7 @@ export default feature({
       if (isReachable(session)) deliver(session)
       else holds.letGo(session)
     })
+    const waits = awaited(server, counter)
     server.on('message:waits', 'watch', ({ username }) => {
       const reachable = [...server.sessions.of(username)].filter(isReachable)
       const [best] = reachable.sort((a, b) => (b.priority ?? 0) - (a.priority ?? 0))
@@ -83,9 +87,75 @@ export default feature({
     server.on('session:leaving', 'watch', ({ session }) => holds.letGo(session))
     server.on('session:closed', 'watch', ({ session }) => holds.forget(session))
     server.on('account:removed', 'watch', ({ username }) => counter.drop(username))
-    return () => holds.letAllGo()
+    return () => {
+      waits.stop()
+      holds.letAllGo()
+    }
   },
 })
+
+/**
+ * Messages that wait for somebody who is here: announced by the node that stored them, found when the node that had them is no more, and, should all
+ * of that get lost, by a look from time to time. A lone node has none of that.
+ */
+function awaited(server: Server<{ waitingMax: number }>, counter: Counter): { stop(): void } {
+  const { bus, queue } = server
+  const epochs = new Map(bus.nodes.map(({ name, epoch }) => [name, epoch]))
+  let lookedAt = server.now()
+  let looking: Promise<void> | undefined
+
+  const here = (username: string): void => {
+    if (server.sessions.has(username)) void server.run('message:waits', { username })
+  }
+  const look = async (): Promise<void> => {
+    lookedAt = server.now()
+    const online = new Set<string>()
+    for (const session of server.sessions.all()) if (isReachable(session)) online.add(session.username)
+    try {
+      for (const username of await queue.waitingAmong([...online])) here(username)
+    } catch (error) {
+      if (!(error instanceof DatabaseAway)) throw error
+      server.log.warn('waiting messages were not looked for: database away')
+    }
+  }
+  /** One after the other: what happens meanwhile is looked for once more. */
+  const lookNow = (): void => {
+    looking = (looking ?? Promise.resolve())
+      .then(look)
+      .catch(error => server.log.error({ err: error }, 'waiting messages were not looked for'))
+  }
+
+  queue.onWaiting = waiting => {
+    for (const username of waiting.keys()) here(username)
+    bus.tell(undefined, 'waits', { waiting: [...waiting] })
+  }
+  const undo = [
+    bus.onTell('waits', ({ waiting }: { waiting: readonly (readonly [string, number])[] }) => {
+      for (const [username, count] of waiting) {
+        counter.add(username, count)
+        here(username)
+      }
+    }),
+    // What a life that is over had may be taken now.
+    bus.onNode(({ name, state, epoch }) => {
+      const isNew = epochs.get(name) !== epoch
+      epochs.set(name, epoch)
+      if (isNew || state === 'gone' || state === 'away') lookNow()
+    }),
+  ]
+  server.every(LOOK_SOON_MS, async () => {
+    const isSomebodyGone = bus.nodes.some(({ state }) => state === 'gone')
+    if (isSomebodyGone || server.now() - lookedAt >= LOOK_MS) await look()
+  })
+  return {
+    stop() {
+      queue.onWaiting = undefined
+      for (const one of undo) one()
+    },
+  }
+}
+
+type Counter = ReturnType<typeof countWaiting>
 
 /** How many messages wait for each person, near enough: counted anew after a while, as other nodes add some too. */
 function countWaiting(server: Server<{ waitingMax: number }>) {
@@ -102,6 +172,11 @@ function countWaiting(server: Server<{ waitingMax: number }>) {
       if (count.waiting >= server.settings.waitingMax) return false
       count.waiting++
       return true
+    },
+    /** So many more were stored by another node. */
+    add(username: string, more: number): void {
+      const count = counts.get(username)
+      if (count) count.waiting += more
     },
     drop(username: string): void {
       counts.delete(username)
@@ -141,10 +216,19 @@ class Holds {
  * @param onDone called when a session has been given everything, or no more can be given
  */
 function deliverer(server: Server<{ waitingMax: number }>, onDone: (session: Session) => void) {
-  const turns = new Map<string, Promise<void>>()
+  /** Sessions whose turn comes, of people for whom one is being given something. */
+  const lines = new Map<string, Set<Session>>()
 
   const give = async (session: Session): Promise<void> => {
     const rows = await server.queue.pendingOf(session.username, server.settings.waitingMax + CHUNK_ROWS)
+    try {
+      await send(session, rows)
+    } finally {
+      server.queue.giveBack(rows)
+    }
+  }
+
+  const send = async (session: Session, rows: readonly KeptRow[]): Promise<void> => {
     let chunk = { rows: 0, bytes: 0 }
     for (const row of rows) {
       if (session.isClosed || !isReachable(session)) return
@@ -158,20 +242,32 @@ function deliverer(server: Server<{ waitingMax: number }>, onDone: (session: Ses
     }
   }
 
-  return (session: Session): void => {
-    const { username } = session
-    const turn = (turns.get(username) ?? Promise.resolve())
-      .then(() => give(session))
-      .catch(error => {
+  const serve = async (username: string, line: Set<Session>): Promise<void> => {
+    // Who comes again while the line is served is served again.
+    for (const session of line) {
+      line.delete(session)
+      try {
+        await give(session)
+      } catch (error) {
         const isAway = error instanceof DatabaseAway
         if (isAway) server.log.warn({ username }, 'waiting messages were not delivered: database away')
         else server.log.error({ err: error, username }, 'waiting messages were not delivered')
-      })
-      .finally(() => {
-        onDone(session)
-        if (turns.get(username) === turn) turns.delete(username)
-      })
-    turns.set(username, turn)
+      }
+      onDone(session)
+    }
+    lines.delete(username)
+  }
+
+  return (session: Session): void => {
+    const { username } = session
+    const line = lines.get(username)
+    if (line) {
+      line.add(session)
+      return
+    }
+    const fresh = new Set([session])
+    lines.set(username, fresh)
+    void serve(username, fresh)
   }
 }
 

@@ -1,12 +1,11 @@
 /** Resume anywhere: a session whose client comes back on another node moves there, with all it was sent and has not acknowledged (XEP-0198 §5). */
 import type { FarNode } from '../cluster/bus.ts'
-import type { KeptRow } from '../core/kept-row.ts'
+import { type KeptRow, recordOf } from '../core/kept-row.ts'
 import type { Session } from '../core/session.ts'
 import {
   countBetween,
   type MovedStanza,
   movedStanza,
-  recordOf,
   type SessionState,
   sessionFrom,
   stateOf,

@@ -1,0 +1,70 @@
+import type { Bus, Delivery, FarNode } from '../cluster/bus.ts'
+import { parseJid } from '../xmpp/jid.ts'
+import { Stanza } from '../xmpp/stanza.ts'
+import type { KeptRow } from './kept-row.ts'
+import { stampedFor } from './message.ts'
+import type { ArchiveQueue } from './queue.ts'
+import type { Rosters } from './roster.ts'
+import type { Session } from './session.ts'
+import type { Sessions } from './sessions.ts'
+import { sharesPresence } from './sharing.ts'
+
+interface FarParts {
+  readonly bus: Bus
+  readonly queue: ArchiveQueue
+  readonly rosters: Rosters
+  readonly sessions: Sessions
+}
+
+/** What other nodes hand over to sessions here. The other node has decided; here it is only written (DESIGN section 5). */
+export class FarArrivals {
+  readonly #parts: FarParts
+  /** Sessions whose crowd other nodes know of. */
+  readonly #crowded = new Set<Session>()
+
+  constructor(parts: FarParts) {
+    this.#parts = parts
+    parts.bus.onDeliver((delivery, from) => this.#arrived(delivery, from))
+  }
+
+  /** @returns the targets that did not get it */
+  #arrived({ targets, bytes, asker, row: record }: Delivery, from: FarNode): string[] {
+    const { queue, rosters } = this.#parts
+    const missed: string[] = []
+    const arrived = Stanza.fromBytes(bytes)
+    let stanza = arrived
+    let row: KeptRow | undefined
+    for (const target of targets) {
+      const session = this.#parts.sessions.get(target)
+      const isRefused = asker !== undefined && session && !sharesPresence(rosters, session, parseJid(asker))
+      if (!session || isRefused || (record && queue.isFull)) {
+        missed.push(target)
+        continue
+      }
+      // A second time, after an answer that got lost, or after it came out of the archive: it is there.
+      if (record && !queue.hand(record.id, target)) continue
+      if (record && !row) {
+        row = queue.adopt(record, arrived, { isCommitted: false, maker: from })
+        stanza = stampedFor(arrived, row)
+      }
+      if (session.send(stanza, row) === 'gone') missed.push(target)
+      else if (session.isCrowded) this.#crowd(session)
+    }
+    if (row) queue.disown(row)
+    return missed
+  }
+
+  /** Tells all nodes that a session is far behind, and when it is no longer. */
+  #crowd(session: Session): void {
+    if (this.#crowded.has(session)) return
+    this.#crowded.add(session)
+    this.#parts.bus.tellCrowded(session.jid.full, true)
+    void this.#dispersed(session)
+  }
+
+  async #dispersed(session: Session): Promise<void> {
+    while (session.isCrowded && !session.isClosed) await session.room()
+    this.#crowded.delete(session)
+    this.#parts.bus.tellCrowded(session.jid.full, false)
+  }
+}
