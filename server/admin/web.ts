@@ -7,6 +7,12 @@ import { hostnameOf } from './caller.ts'
 import { createDoor, listen } from './http.ts'
 import { sendAlive, sendReadiness } from './probes.ts'
 
+/** One way to connect (XEP-0156 §3). */
+interface Link {
+  readonly rel: string
+  readonly href: string
+}
+
 export interface WebServer {
   /** For `upgrade` listeners. Not listening before `listen`. */
   readonly server: http.Server
@@ -24,6 +30,8 @@ export interface WebServer {
 export async function createWebServer(options: {
   tls?: ServerTls | undefined
   websocketPath: string
+  /** Where BOSH is; undefined: nowhere. */
+  boshPath?: string | undefined
   securePort?: (() => number | undefined) | undefined
   /** Load balancers that are believed when they tell who connects. */
   proxies?: Proxies | undefined
@@ -34,17 +42,14 @@ export async function createWebServer(options: {
 }): Promise<WebServer> {
   const app = fastify({ logger: false, bodyLimit: 1024, trustProxy: false })
   // XEP-0156 §3: "MUST only use connection URLs starting with 'https://' or 'wss://'".
-  const addressFor = ({
-    headers,
-    raw,
-  }: {
-    headers: http.IncomingHttpHeaders
-    raw: http.IncomingMessage
-  }): string | undefined => {
+  const linksFor = ({ headers, raw }: { headers: http.IncomingHttpHeaders; raw: http.IncomingMessage }): Link[] => {
     const host = hostnameOf(headers.host)
     const port = options.tls ? raw.socket.localPort : options.securePort?.()
-    if (!host || port === undefined) return undefined
-    return `wss://${host.includes(':') ? `[${host}]` : host}:${port}${options.websocketPath}`
+    if (!host || port === undefined) return []
+    const place = `${host.includes(':') ? `[${host}]` : host}:${port}`
+    const links = [{ rel: WEBSOCKET, href: `wss://${place}${options.websocketPath}` }]
+    if (options.boshPath !== undefined) links.push({ rel: BOSH, href: `https://${place}${options.boshPath}` })
+    return links
   }
   app.addHook('onRequest', async (_request, reply) => {
     // XEP-0156 §4: web apps of any origin read these files.
@@ -55,16 +60,16 @@ export async function createWebServer(options: {
     })
   })
   app.get('/.well-known/host-meta', (request, reply) => {
-    const address = addressFor(request)
-    if (address === undefined) return reply.callNotFound()
-    const link = `<Link rel='${REL}' href='${address}'/>`
-    const document = `<?xml version='1.0' encoding='utf-8'?>\n<XRD xmlns='${XRD}'>\n  ${link}\n</XRD>\n`
+    const links = linksFor(request)
+    if (links.length === 0) return reply.callNotFound()
+    const lines = links.map(({ rel, href }) => `  <Link rel='${rel}' href='${href}'/>\n`).join('')
+    const document = `<?xml version='1.0' encoding='utf-8'?>\n<XRD xmlns='${XRD}'>\n${lines}</XRD>\n`
     return reply.type('application/xrd+xml; charset=utf-8').send(document)
   })
   app.get('/.well-known/host-meta.json', (request, reply) => {
-    const address = addressFor(request)
-    if (address === undefined) return reply.callNotFound()
-    return reply.type('application/json; charset=utf-8').send({ links: [{ rel: REL, href: address }] })
+    const links = linksFor(request)
+    if (links.length === 0) return reply.callNotFound()
+    return reply.type('application/json; charset=utf-8').send({ links })
   })
   // For load balancers: this is the port their checks reach.
   app.get('/health/live', (_request, reply) => sendAlive(reply))
@@ -77,6 +82,8 @@ export async function createWebServer(options: {
   )
   await app.ready()
   const { server, release } = createDoor(app, options.tls)
+  // Every chat app in a browser is a connection, with BOSH two.
+  server.maxConnections = CONNECTIONS_MAX
   if (options.proxies) acceptProxies(server, options.proxies, options.onRefused ?? (() => undefined))
   return {
     server,
@@ -96,5 +103,8 @@ export async function createWebServer(options: {
   }
 }
 
-const REL = 'urn:xmpp:alt-connections:websocket'
+/** Chat apps at one web port. */
+const CONNECTIONS_MAX = 20_000
+const WEBSOCKET = 'urn:xmpp:alt-connections:websocket'
+const BOSH = 'urn:xmpp:alt-connections:xbosh'
 const XRD = 'http://docs.oasis-open.org/ns/xri/xrd-1.0'

@@ -177,6 +177,8 @@ export const c2sFeature = feature({
   standards: [
     { id: 'RFC 6120', title: 'XMPP: Core' },
     { id: 'RFC 7395', title: 'XMPP Subprotocol for WebSocket' },
+    { id: 'XEP-0124', title: 'Bidirectional-streams Over Synchronous HTTP (BOSH)', version: '1.11.2' },
+    { id: 'XEP-0206', title: 'XMPP Over BOSH', version: '1.4' },
     { id: 'RFC 7590', title: 'Use of TLS in XMPP' },
     { id: 'RFC 5802', title: 'SCRAM SASL Mechanisms (SHA-1, also RFC 7677: SHA-256, and SHA-512)' },
     { id: 'RFC 9266', title: 'Channel Bindings for TLS 1.3' },
