@@ -1,9 +1,11 @@
 /** Where a script of people plays: a server of which a test can use what an administrator can, and nothing else. */
-import { loadFeatures } from '../../server/chat.ts'
+import { afterAll } from 'vitest'
 import { signInAs } from './admin-session.ts'
 import { people, startAppliance } from './appliance.ts'
+import { furtherFeatures } from './cluster-node.ts'
 import { Office } from './office.ts'
 import type { RawTarget } from './raw.ts'
+import { deeds, openMortalNodes, openTwoNodes } from './two-nodes.ts'
 
 /** A server with everything in it. The password of everybody is `<username>-password`. */
 export interface House extends AsyncDisposable {
@@ -15,29 +17,38 @@ export interface House extends AsyncDisposable {
   sets(key: string, value: boolean | number | string | undefined): Promise<void>
   /** Ends the connection of a full JID by force. */
   ends(jid: string): Promise<void>
+  /** Resolves when what its nodes have said to each other has been heard. */
+  settles?(): Promise<void>
+  /** Its second node dies, without a goodbye. */
+  breaks?(): Promise<void>
+  /** It is back, if it was dead. */
+  mends?(): Promise<void>
 }
-
-/** What startChat has by itself; loadFeatures gives these as well. */
-const included = new Set(['settings', 'passwords', 'sessions', 'rosters', 'messages', 'c2s', 'stream-management'])
 
 /** A server in this process, without main.ts: two seconds until the first scene. */
 export async function openOffice(): Promise<House & { readonly office: Office }> {
-  const features = (await loadFeatures()).filter(one => !included.has(one.name))
-  const office = await Office.start({ features, people: [] })
-  const { accounts, settings, sessions } = office.chat.parts
+  const office = await Office.start({ features: await furtherFeatures(), people: [] })
   return {
     office,
     targets: [office.target('plain')],
-    adds: async username => void (await accounts.create({ username, password: `${username}-password` })),
-    removes: username => accounts.remove(username),
-    sets: (key, value) => settings.set(key, value, 'test'),
-    async ends(jid) {
-      const session = sessions.get(jid)
-      if (session) await sessions.end(session, 'kicked')
-    },
+    ...deeds(() => office),
     [Symbol.asyncDispose]: () => office[Symbol.asyncDispose](),
   }
 }
+
+let shared: Promise<House> | undefined
+
+/** The two nodes of this test file: several scripts may play in one file, one after the other, on the same stage. */
+export function openSharedNodes(isMortal: boolean): Promise<House> {
+  shared ??= isMortal ? openMortalNodes() : openTwoNodes()
+  return shared
+}
+
+// Registered while the test file is being read: a hook that is added by a running test would never run.
+afterAll(async () => {
+  const house = await shared
+  await house?.[Symbol.asyncDispose]()
+}, 60_000)
 
 /** A real appliance in a process of its own, changed through its admin API, spoken to over TLS. */
 export async function openAppliance(): Promise<House> {

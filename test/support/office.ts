@@ -2,7 +2,8 @@
 import http from 'node:http'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { type Chat, startChat } from '../../server/chat.ts'
+import pino from 'pino'
+import { type Chat, type ClusterParts, startChat } from '../../server/chat.ts'
 import { coreFeatures } from '../../server/core/core-features.ts'
 import type { Feature } from '../../server/core/feature.ts'
 import type { Database } from '../../server/db/pool.ts'
@@ -12,7 +13,6 @@ import { c2sFeature, managementFeature } from '../../server/stream/settings.ts'
 import { Streams } from '../../server/stream/streams.ts'
 import { type Listener, listenTcp } from '../../server/stream/tcp.ts'
 import { acceptWebSocket } from '../../server/stream/websocket.ts'
-import { openDatabase, quietLog } from './database.ts'
 import { RawClient, type RawLogin, type RawTarget } from './raw.ts'
 
 export interface OfficeOptions {
@@ -24,7 +24,12 @@ export interface OfficeOptions {
   readonly people?: readonly string[]
   /** Closed with the office; a fresh one if absent. */
   readonly db?: Database
+  /** The name of this node, and how it meets the others. */
+  readonly node?: string
+  readonly cluster?: ClusterParts
 }
+
+const log = pino({ level: 'silent' })
 
 export type Over = RawTarget['over'] | 'plain'
 
@@ -52,9 +57,11 @@ export class Office implements AsyncDisposable {
   }
 
   static async start(options: OfficeOptions = {}): Promise<Office> {
-    const db = options.db ?? (await openDatabase())
+    // Only then: a node in a process of its own has no test runner, which that file needs.
+    const db = options.db ?? (await (await import('./database.ts')).openDatabase())
     const features = [...coreFeatures, c2sFeature, managementFeature, ...(options.features ?? [])] as Feature[]
-    const chat = await startChat({ domain, node: 'pc-1', version: '0', log: quietLog, db, features })
+    const { node = 'pc-1', cluster } = options
+    const chat = await startChat({ domain, node, version: '0', log, db, features, cluster })
     await furnish(chat, options)
     const clock = { ahead: 0 }
     const streams = new Streams({ parts: { ...chat.parts, now: () => Date.now() + clock.ahead } })

@@ -11,23 +11,43 @@
  * ids and time stamps of the server (stanza-id, delay) and the texts of errors need not be mentioned. `*` stands for any value, `!` for an
  * attribute that is not there.
  *
- * Scripts play on a server in the test's own process; with the environment variable STAGE=appliance, on a real appliance.
+ * Scripts play on a server in the test's own process; with the environment variable STAGE=appliance, on a real appliance; with STAGE=two-nodes, on two
+ * linked nodes over which the devices are spread; with STAGE=kill, on two of which the second dies where a script says `await stage.breaks()`. Of
+ * scripts that are made with the `test` and `breaking` of this file only the breaking ones play then.
  */
 import { randomBytes } from 'node:crypto'
+import { test as play } from 'vitest'
 import { type Element, parseElement } from '../../server/xmpp/element.ts'
-import { type House, openAppliance, openOffice } from './house.ts'
+import { type House, openAppliance, openOffice, openSharedNodes } from './house.ts'
 import type { Office } from './office.ts'
 import { RawClient } from './raw.ts'
 
 const NS_STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
 const optional = new Set(['urn:xmpp:sid:0 stanza-id', 'urn:xmpp:delay delay', `${NS_STANZAS} text`])
 
+const stageName = process.env.STAGE ?? 'one-node'
+const isMortal = stageName === 'kill'
+
+/** A script in which nothing breaks. */
+export function test(name: string, script: () => Promise<void>): void {
+  if (!isMortal) play(name, script)
+}
+
+/** A script in which a node dies at a marked line, where there is one that can. */
+export function breaking(name: string, script: () => Promise<void>): void {
+  play(isMortal ? `${name}, though a PC dies` : name, script)
+}
+
+/** What a client says again when it is back on another PC: how it wants to be treated. */
+const standing = /urn:xmpp:carbons:2|<query xmlns='jabber:iq:roster'\/>|<blocklist /
+let scenes = 0
+
 /** A server with as many people as a test file needs; each scene gets people of its own. */
 export class Stage implements AsyncDisposable {
   readonly house: House
   readonly #actors = new Set<Person>()
   readonly #changed = new Set<string>()
-  #scenes = 0
+  #isShared = false
 
   private constructor(house: House) {
     this.house = house
@@ -35,7 +55,11 @@ export class Stage implements AsyncDisposable {
 
   /** Opens the stage with every feature there is. */
   static async open(): Promise<Stage> {
-    return new Stage(process.env.STAGE === 'appliance' ? await openAppliance() : await openOffice())
+    if (stageName === 'appliance') return new Stage(await openAppliance())
+    if (stageName === 'one-node') return new Stage(await openOffice())
+    const stage = new Stage(await openSharedNodes(isMortal))
+    stage.#isShared = true
+    return stage
   }
 
   /** The server in this process, for tests that look behind it. */
@@ -62,7 +86,8 @@ export class Stage implements AsyncDisposable {
 
   /** As `people`, but with a session only: nobody has sent presence. */
   async strangers<Name extends string>(...names: Name[]): Promise<Record<Name, Person>> {
-    const scene = ++this.#scenes
+    await this.house.mends?.()
+    const scene = ++scenes
     const cast = await Promise.all(
       names.map(async (name, index) => {
         const username = `${name}-${scene}`
@@ -95,7 +120,7 @@ export class Stage implements AsyncDisposable {
   async device(username: string, resource: string, node = this.#actors.size): Promise<Person> {
     const client = await this.connect(username, node)
     await client.bind(resource)
-    const person = new Person(this, client, username)
+    const person = new Person(this, client, username, node % this.house.targets.length)
     this.#actors.add(person)
     return person
   }
@@ -115,6 +140,23 @@ export class Stage implements AsyncDisposable {
     for (const actor of present) await actor.settles()
   }
 
+  /**
+   * Here the second node dies, where there is one that can: its people come back on the first, under the same names, and say again how they want to
+   * be treated. What they get thereby is forgotten, but for messages.
+   * @param without people who stay away
+   */
+  async breaks(without: readonly Person[] = []): Promise<void> {
+    if (!this.house.breaks) return
+    const lost = [...this.#actors].filter(actor => actor.node === 1 && !actor.client.isClosed)
+    await this.house.breaks()
+    for (const actor of lost) {
+      await actor.client.closed()
+      if (!without.includes(actor)) await actor.returns(await this.connect(actor.username))
+    }
+    await this.settle()
+    for (const actor of this.#actors) if (!actor.client.isClosed) await actor.forgets(stanza => !stanza.is('message'))
+  }
+
   /** Sends everybody home and puts the settings back. Called after each test. */
   async clear(): Promise<void> {
     for (const key of this.#changed) await this.house.sets(key, undefined)
@@ -126,20 +168,36 @@ export class Stage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.clear()
-    await this.house[Symbol.asyncDispose]()
+    if (!this.#isShared) await this.house[Symbol.asyncDispose]()
   }
 }
 
 /** One device of somebody. */
 export class Person {
-  readonly client: RawClient
+  client: RawClient
   readonly username: string
+  /** The index of its node in the house. */
+  node: number
   readonly #stage: Stage
+  /** What was said that holds for the session: the last presence, and requests. */
+  readonly #said = new Map<string, string>()
 
-  constructor(stage: Stage, client: RawClient, username: string) {
+  constructor(stage: Stage, client: RawClient, username: string, node: number) {
     this.#stage = stage
     this.client = client
     this.username = username
+    this.node = node
+  }
+
+  /** Comes back on another connection, to the first node, as the same device. */
+  async returns(client: RawClient): Promise<void> {
+    const { jid } = this
+    this.client = client
+    this.node = 0
+    await client.bind(jid.slice(jid.indexOf('/') + 1))
+    const { presence, ...requests } = Object.fromEntries(this.#said)
+    for (const request of Object.values(requests)) await this.asks(request)
+    if (presence) this.sends(presence)
   }
 
   get jid(): string {
@@ -176,6 +234,7 @@ export class Person {
   }
 
   sends(xml: string): void {
+    if (/^<presence(?![^>]* (to|type)=)/.test(xml)) this.#said.set('presence', xml)
     this.client.send(xml)
   }
 
@@ -212,8 +271,13 @@ export class Person {
   /** Sends an IQ (the id is added) and takes the answer to it, before whatever else came. */
   async asks(iq: string): Promise<Element> {
     const id = `ask-${randomBytes(6).toString('hex')}`
+    const request = standing.exec(iq)
+    if (request) this.#said.set(request[0], iq)
     this.sends(iq.replace(/^<iq /, `<iq id='${id}' `))
-    return this.client.receives(element => element.name === 'iq' && element.attrs.id === id)
+    const answer = await this.client.receives(element => element.name === 'iq' && element.attrs.id === id)
+    // What it has changed is known on all nodes.
+    await this.#stage.house.settles?.()
+    return answer
   }
 
   /** Asks, and the answer is like this one. */
@@ -227,12 +291,17 @@ export class Person {
 
   /** Resolves when the server has done all that this device has sent. */
   async settles(): Promise<void> {
-    await this.asks("<iq type='get'><query xmlns='urn:example:nobody'/></iq>")
+    const nothing = "<iq type='get'><query xmlns='urn:example:nobody'/></iq>"
+    await this.asks(nothing)
+    // What came from the other node meanwhile.
+    if (this.#stage.house.settles) await this.asks(nothing)
   }
 
   /** Drops what came and nobody asked for. */
-  async forgets(): Promise<void> {
-    for (const _ of await this.client.leftovers()) await this.client.receives(() => true)
+  async forgets(isForgotten: (stanza: Element) => boolean = () => true): Promise<void> {
+    for (const stanza of await this.client.leftovers()) {
+      if (isForgotten(stanza)) await this.client.receives(other => other === stanza)
+    }
   }
 }
 
