@@ -256,9 +256,14 @@ export class FarPeer implements Peer, LinkEvents {
     link.end(sentence)
   }
 
-  ended(link: Link, why: string): void {
-    this.#candidates.get(link)?.decided?.()
+  ended(link: Link, why: string, by: 'us' | 'them'): void {
+    const candidate = this.#candidates.get(link)
     this.#candidates.delete(link)
+    candidate?.decided?.()
+    if (candidate?.address && by === 'them' && !link.hello)
+      this.#fail(
+        `${candidate.address} ends the connection without a word; it may not accept the certificate of this PC`,
+      )
     if (link !== this.#active) return
     this.#active = undefined
     this.trouble = `The connection to ${this.node.name} broke: ${why}.`

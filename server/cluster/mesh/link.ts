@@ -23,7 +23,8 @@ export interface LinkEvents {
   bye(link: Link): void
   /** The other side does not want this connection. */
   refused(link: Link, sentence: string): void
-  ended(link: Link, why: string): void
+  /** @param by who has ended it */
+  ended(link: Link, why: string, by: 'us' | 'them'): void
 }
 
 export interface LinkOptions {
@@ -79,8 +80,8 @@ export class Link {
     socket.on('error', error => {
       this.#lastError = error.message
     })
-    socket.on('end', () => this.end('the other side closed the connection'))
-    socket.on('close', () => this.end(this.#lastError))
+    socket.on('end', () => this.end('the other side closed the connection', 'them'))
+    socket.on('close', () => this.end(this.#lastError, 'them'))
     this.plain(plainFrame(kind.hello, JSON.stringify(options.hello)))
     if (options.theirs) this.hello = options.theirs
   }
@@ -139,7 +140,7 @@ export class Link {
     while (hasMore) hasMore = this.#gather(parts)
     this.#socket.end(Buffer.concat([...parts, word]))
     // The other side's words are of no interest any more, but its end is waited for.
-    this.#over(why)
+    this.#over(why, 'us')
     this.#socket.removeAllListeners('data')
     this.#socket.resume()
     return new Promise(resolve => {
@@ -152,16 +153,16 @@ export class Link {
   }
 
   /** Ends it at once; unread bytes are dropped. */
-  end(why: string): void {
+  end(why: string, by: 'us' | 'them' = 'us'): void {
     if (this.#isEnded) return
     this.#socket.destroy()
-    this.#over(why)
+    this.#over(why, by)
   }
 
-  #over(why: string): void {
+  #over(why: string, by: 'us' | 'them'): void {
     this.#isEnded = true
     clearTimeout(this.#deadline)
-    this.#events.ended(this, why)
+    this.#events.ended(this, why, by)
   }
 
   #flush(): void {

@@ -210,6 +210,7 @@ describe('calls', () => {
     const cut = fault(one.call('pc-2', 'add', [1], { timeoutMs: 20_000 }))
     await reached(one, 'pc-2', 'gone')
     expect((await cut)[0]).toBe('away')
+    await door.open()
   })
 })
 
