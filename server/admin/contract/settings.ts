@@ -68,6 +68,7 @@ export const settingPages = [
   'other-servers',
   'certificates',
   'backup',
+  'pcs',
   'updates',
   'advanced',
 ] as const

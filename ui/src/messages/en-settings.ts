@@ -15,6 +15,7 @@ export const settings = {
     'other-servers': 'Other servers',
     certificates: 'Certificates',
     backup: 'Backup',
+    pcs: 'PCs',
     updates: 'Updates',
     advanced: 'Advanced',
   },
