@@ -56,21 +56,25 @@ export async function findPython({ mayFetch }) {
   return python
 }
 
+/** What stands around an office: Debian's names of the programs, and of the packages that bring them. */
+const around = { pgbouncer: 'pgbouncer', haproxy: 'haproxy', apache2: 'apache2-bin' }
+
 /**
- * PostgreSQL with repmgr, PgBouncer and HAProxy, for test/database. The tests look for them by themselves, in the same places.
+ * PostgreSQL with repmgr, PgBouncer, HAProxy and Apache, for test/database and server/snippets. The tests look for them by themselves, in the
+ * same places.
  * @param {{ mayFetch: boolean }} how `false`: only look for them.
  * @returns {Promise<void>}
  */
 export async function findDatabases({ mayFetch }) {
   const lacks = () => [
     ...(hasRepmgr() ? [] : ['postgresql-15', 'postgresql-15-repmgr']),
-    ...['pgbouncer', 'haproxy'].filter(name => !hasProgram(name)),
+    ...Object.entries(around).flatMap(([program, name]) => (hasProgram(program) ? [] : [name])),
   ]
   if (!mayFetch || lacks().length === 0) return
-  await aptInstall(lacks(), { services: ['postgresql', 'repmgrd', 'pgbouncer', 'haproxy'] })
+  await aptInstall(lacks(), { services: ['postgresql', 'repmgrd', 'pgbouncer', 'haproxy', 'apache2'] })
   if (lacks().length > 0) {
     say(
-      `The tests in test/database that need them are left out, because these are missing: ${lacks().join(', ')}. Install them (any PostgreSQL from 14 to 18 with its repmgr will do), or name the folder of PostgreSQL's programs in LANTHORN_POSTGRES.`,
+      `The tests in test/database and server/snippets that need them are left out, because these are missing: ${lacks().join(', ')}. Install them (any PostgreSQL from 14 to 18 with its repmgr will do), or name the folder of PostgreSQL's programs in LANTHORN_POSTGRES.`,
     )
   }
 }

@@ -51,7 +51,7 @@ async function testEnvironment() {
   const isAsked = name => filters.length === 0 || filters.some(filter => filter.includes(name))
   const chromium = await findChromium({ mayFetch: isAsked('e2e') })
   const python = await findPython({ mayFetch: isAsked('interop') })
-  await findDatabases({ mayFetch: isAsked('database') })
+  await findDatabases({ mayFetch: isAsked('database') || isAsked('snippets') })
   return {
     ...process.env,
     // biome, tsc and the others by name, and for them the Node that vitest needs.
