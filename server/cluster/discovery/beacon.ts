@@ -43,6 +43,8 @@ const everyMsDefault = 2_000
 const lookMsDefault = 3_000
 /** Questions of others are answered together, and not more often. */
 const answerMsDefault = 500
+/** Lines in the log about places that do not work. */
+const notedMax = 64
 /** More packets than this are not even looked at. */
 const packets = { burst: 1_000, perSecond: 500 }
 
@@ -57,6 +59,8 @@ export function openBeacon(options: BeaconOptions): NetworkBeacon {
 export class NetworkBeacon {
   readonly #options: BeaconOptions & typeof beaconDefaults
   readonly #ears = new Map<4 | 6, dgram.Socket>()
+  /** Those of them that are bound: only these can join groups. */
+  readonly #hearing = new Set<dgram.Socket>()
   readonly #mouths = new Map<string, dgram.Socket>()
   readonly #listeners = new Set<Listener>()
   readonly #packets = new Allowance(packets)
@@ -68,6 +72,8 @@ export class NetworkBeacon {
   #counter = Date.now()
   #answeredAt = 0
   #trouble: string | undefined
+  /** What was logged of places since they last worked. */
+  readonly #noted = new Set<string>()
   #isClosed = false
 
   constructor(options: BeaconOptions) {
@@ -84,7 +90,7 @@ export class NetworkBeacon {
 
   /** Why nothing can be heard or said, as a sentence. */
   get trouble(): string | undefined {
-    if (this.#mouths.size > 0 && this.#ears.size > 0) return undefined
+    if (this.#mouths.size > 0 && this.#hearing.size > 0) return undefined
     return this.#trouble ?? 'This PC has no network that carries announcements.'
   }
 
@@ -152,6 +158,7 @@ export class NetworkBeacon {
     for (const [name, mouth] of this.#mouths) this.#shut(name, mouth)
     for (const ear of this.#ears.values()) ear.close()
     this.#ears.clear()
+    this.#hearing.clear()
   }
 
   #listen(place: Place): void {
@@ -161,6 +168,7 @@ export class NetworkBeacon {
       this.#openEar(place.family)
       return
     }
+    if (!this.#hearing.has(ear)) return
     try {
       ear.addMembership(place.family === 4 ? group : group6, place.multicast)
     } catch (error) {
@@ -176,6 +184,7 @@ export class NetworkBeacon {
     const drop = (error: unknown) => {
       this.#note(error, `IPv${family}`)
       if (this.#ears.get(family) === ear) this.#ears.delete(family)
+      this.#hearing.delete(ear)
       close(ear)
     }
     this.#ears.set(family, ear)
@@ -183,6 +192,7 @@ export class NetworkBeacon {
     ear.on('message', (packet, from) => this.#hear(packet, from.address))
     ear.bind(this.#options.port, () => {
       ear.unref()
+      this.#hearing.add(ear)
       this.look()
       this.ask()
     })
@@ -211,6 +221,7 @@ export class NetworkBeacon {
         return
       }
       this.#mouths.set(name, mouth)
+      for (const noted of this.#noted) if (noted.startsWith(name)) this.#noted.delete(noted)
       this.#say(name, mouth, queryPacket(randomBytes(8)))
       this.announceNow()
     })
@@ -252,9 +263,10 @@ export class NetworkBeacon {
 
   #note(error: unknown, where: string): void {
     const code = codeOf(error)
-    const sentence = `Announcements on ${where} do not work at the moment (${code}).`
-    if (sentence !== this.#trouble) this.#options.log.debug({ where, code }, 'beacon could not use an interface')
-    this.#trouble = sentence
+    this.#trouble = `Announcements on ${where} do not work at the moment (${code}).`
+    if (this.#noted.has(`${where} ${code}`) || this.#noted.size >= notedMax) return
+    this.#noted.add(`${where} ${code}`)
+    this.#options.log.debug({ where, code }, 'beacon could not use an interface')
   }
 }
 

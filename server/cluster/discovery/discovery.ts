@@ -233,7 +233,7 @@ export class Discovery {
       if (this.#nodes.get(keyOf(node)) !== node) return
       const isIt = about?.officeId === node.officeId && about.nodeId === node.nodeId
       if (about && isIt) node.prove(about, this.#now())
-      else if (node.fail(this.#now())) this.#nodes.delete(keyOf(node))
+      else if (node.fail(address, this.#now())) this.#nodes.delete(keyOf(node))
       if (before !== (this.#nodes.has(keyOf(node)) ? cardOf(node) : '')) this.#changed()
     })
   }

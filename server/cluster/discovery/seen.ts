@@ -1,5 +1,5 @@
 /** One node that was heard of: what it has proven, and when it must prove it again. */
-import { plainHost, printAddress } from '../pairing/address.ts'
+import { plainHost, printAddress, readAddress } from '../pairing/address.ts'
 import type { About } from '../pairing/dial.ts'
 import type { Beacon } from './packet.ts'
 
@@ -17,6 +17,8 @@ interface Address {
   readonly host: string
   heardAtMs: number
   toldAtMs: number
+  /** Proofs in a row that failed there. */
+  failures: number
 }
 
 export class SeenNode {
@@ -71,9 +73,10 @@ export class SeenNode {
     this.#heardAtMs = now
     const host = plainHost(from)
     const text = printAddress({ host, port: beacon.port })
-    const address = this.#addresses.get(text) ?? { text, host, heardAtMs: now, toldAtMs: Number.NEGATIVE_INFINITY }
+    // What failed elsewhere says nothing about a place where it was not asked yet.
+    if (!this.#addresses.has(text)) this.#dueAtMs = 0
+    const address = this.#addressAt(text, host)
     address.heardAtMs = now
-    this.#addresses.set(text, address)
     if (this.#addresses.size > addressesMax) {
       const [oldest] = [...this.#addresses.values()].toSorted((a, b) => a.heardAtMs - b.heardAtMs)
       if (oldest) this.#addresses.delete(oldest.text)
@@ -83,13 +86,15 @@ export class SeenNode {
     return text
   }
 
-  /** Where it can be asked, best first; after failures the next one. */
+  /** Where it is to be asked: where that failed least, best first. */
   address(now: number): string | undefined {
-    const fresh = [...this.#addresses.values()].filter(address => now - address.heardAtMs < freshMs)
-    const heard = fresh.toSorted((a, b) => rankOf(a.host) - rankOf(b.host)).map(address => address.text)
-    const known = this.#about ? [this.#about.address, ...heard] : heard
-    const all = [...new Set(known)]
-    return all[this.#failures % Math.max(1, all.length)]
+    const last = this.#about?.address
+    const known = [...this.#addresses.values()].filter(one => one.text === last || now - one.heardAtMs < freshMs)
+    const [best] = known.toSorted(
+      (a, b) =>
+        a.failures - b.failures || Number(b.text === last) - Number(a.text === last) || rankOf(a.host) - rankOf(b.host),
+    )
+    return best?.text
   }
 
   /** Whether it must prove now that it is there. */
@@ -115,16 +120,26 @@ export class SeenNode {
     this.#provenAtMs = now
     this.#failures = 0
     this.#dueAtMs = 0
+    this.#addressAt(about.address, readAddress(about.address)?.host ?? '').failures = 0
   }
 
-  /** It did not prove it. @returns whether it is to be forgotten */
-  fail(now: number): boolean {
+  /** It did not prove it at this address. @returns whether it is to be forgotten */
+  fail(address: string, now: number): boolean {
+    const asked = this.#addresses.get(address)
+    if (asked) asked.failures += 1
     this.#failures += 1
     this.#dueAtMs = now + Math.min(retryMaxMs, retryMinMs * 2 ** Math.min(10, this.#failures))
     const isHeard = now - this.#heardAtMs < freshMs
     // Announcements alone show nothing: two proofs that failed are enough.
     if (this.#failures >= 2) this.#about = undefined
     return !isHeard && (this.#about !== undefined || this.#failures >= 2)
+  }
+
+  #addressAt(text: string, host: string): Address {
+    const never = Number.NEGATIVE_INFINITY
+    const address = this.#addresses.get(text) ?? { text, host, heardAtMs: never, toldAtMs: never, failures: 0 }
+    this.#addresses.set(text, address)
+    return address
   }
 
   /** Neither proven nor heard for long. */

@@ -262,7 +262,7 @@ describe('Two screens', () => {
     confirm.reject(new JoinFault('refused', 'The codes are not the same.'))
     expect(await reasonOf(joined)).toContain('The codes are not the same')
     expect(await accepted).toContain('The codes are not the same')
-    await vi.waitFor(() => expect(withdrawn).toHaveLength(1))
+    await vi.waitFor(() => expect(withdrawn).toHaveLength(1), 10_000)
   })
 
   test('certificates that do not fit together are not taken', async () => {
@@ -283,7 +283,7 @@ describe('Two screens', () => {
     for (; next < wrong.length; next++) {
       expect(await reasonOf(begin(address, { way: { kind: 'token', token } }).joined)).toContain('do not fit together')
     }
-    await vi.waitFor(() => expect(withdrawn).toHaveLength(wrong.length))
+    await vi.waitFor(() => expect(withdrawn).toHaveLength(wrong.length), 10_000)
   })
 })
 
