@@ -4,7 +4,7 @@ import { hostname, networkInterfaces } from 'node:os'
 import path from 'node:path'
 import type { Static, TSchema } from 'typebox'
 import { Default, Errors } from 'typebox/value'
-import { configSchema, type Listen, portNames } from './config-schema.ts'
+import { type ClusterConfig, configSchema, type Listen, portNames } from './config-schema.ts'
 import { DatabaseUrlFault, parseDatabaseUrl } from './db/url.ts'
 import { findJsonFault } from './json-fault.ts'
 import { nearestTo } from './nearest.ts'
@@ -86,6 +86,11 @@ function finish(config: Static<typeof configSchema>, given: Partial<Config>, fil
 export function defaultListen(): Listen {
   const listen = Default(configSchema.properties.listen, {}) as Listen
   return { ...listen, host: everywhere() }
+}
+
+/** How a node finds its neighbours when nobody says otherwise: other PCs may join. */
+export function defaultCluster(): ClusterConfig {
+  return { ...(Default(configSchema.properties.cluster, {}) as ClusterConfig), enabled: true }
 }
 
 /** All addresses of this computer; a computer without IPv6 has no "::". */

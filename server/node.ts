@@ -252,7 +252,7 @@ async function readState(folder: string): Promise<NodeState> {
 async function refuseForeign(folder: string): Promise<void> {
   const foreign = (await readdir(folder)).filter(
     name =>
-      !/^(lock.*|logs|lost\+found|certificates|database.*|restoring|scratch|backups|\..*|(node|secrets)\.json\.new)$/.test(
+      !/^(lock.*|logs|lost\+found|certificates|database.*|restoring|scratch|backups|\..*|hazelcast|(node|secrets|office-nodes)\.json\.new|office-nodes\.json)$/.test(
         name,
       ),
   )

@@ -5,7 +5,8 @@ import { adminMigrations } from './admin/open-office.ts'
 import type { Certificates } from './admin/parts.ts'
 import { createWebServer } from './admin/web.ts'
 import { backupFeature } from './backup/feature.ts'
-import { type Chat, startChat } from './chat.ts'
+import { type Chat, type ClusterParts, startChat } from './chat.ts'
+import { registryMigrations } from './cluster/registry.ts'
 import type { Listen, PortName } from './config.ts'
 import type { PasswordSettings } from './core/core-features.ts'
 import { type Feature, feature } from './core/feature.ts'
@@ -15,6 +16,7 @@ import { OfficeCertificates } from './net/office-certificates.ts'
 import { openServerTls, type ServerTls } from './net/tls.ts'
 import type { DataFolder } from './node.ts'
 import { Opening } from './opening.ts'
+import { acceptBosh, BOSH_PATH } from './stream/bosh.ts'
 import { whyNotReady } from './stream/readiness.ts'
 import { Streams } from './stream/streams.ts'
 import { listenTcp } from './stream/tcp.ts'
@@ -35,6 +37,7 @@ export interface OfficeIdentity {
 export interface Office {
   readonly identity: OfficeIdentity
   readonly chat: Chat
+  readonly streams: Streams
   readonly tls: ServerTls
   readonly certificates: Certificates
   /** The ports that are open, by their names in `listen`. */
@@ -54,9 +57,18 @@ const adminFeature = feature({
   start: () => undefined,
 })
 
+/** Which PCs belong to the office. */
+const nodesFeature = feature({
+  name: 'nodes',
+  title: 'PCs of the office',
+  standards: [],
+  migrations: registryMigrations,
+  start: () => undefined,
+})
+
 /** All features of an office: those given, and what belongs to every office. */
 export function officeFeatures(features: readonly Feature[]): readonly Feature[] {
-  return [adminFeature, backupFeature as Feature, ...features]
+  return [adminFeature, nodesFeature, backupFeature as Feature, ...features]
 }
 
 /**
@@ -73,6 +85,8 @@ export async function openOffice(options: {
   features: readonly Feature[]
   /** Login without TLS on loopback, for load tests. */
   allowPlaintext: boolean
+  /** To the other nodes; without it this one is alone. */
+  cluster?: ClusterParts | undefined
   /** Runs when the chat has started and before anybody can connect: first accounts and settings. */
   prepare?(chat: Chat): Promise<void>
 }): Promise<Office> {
@@ -91,6 +105,7 @@ export async function openOffice(options: {
     return {
       identity,
       chat,
+      streams,
       tls,
       certificates: {
         authority,
@@ -158,6 +173,8 @@ async function openListeners(options: {
   const { opening, streams, tls, allowPlaintext } = options
   const { host, ...ports } = options.identity.listen
   const behindBalancers = {
+    websocketPath: WEBSOCKET_PATH,
+    boshPath: BOSH_PATH,
     proxies: streams.proxies,
     notReady: options.notReady,
     onRefused: (why: string, address: string) =>
@@ -168,16 +185,31 @@ async function openListeners(options: {
   )
   await opening.open('c2sTls', ports.c2sTls, port => listenTcp({ streams, tls, host, port, mode: 'tls' }))
   await opening.open('web', ports.web, async port => {
-    const web = await createWebServer({ ...behindBalancers, tls, websocketPath: WEBSOCKET_PATH })
-    const sockets = acceptWebSocket({ streams, server: web.server, tls })
+    const web = await createWebServer({ ...behindBalancers, tls })
+    const sockets = acceptChat([
+      acceptWebSocket({ streams, server: web.server, tls }),
+      acceptBosh({ streams, server: web.server }),
+    ])
     return listening(web, sockets, await web.listen({ host, port }))
   })
   await opening.open('webPlain', ports.webPlain, async port => {
     const securePort = (): number | undefined => opening.ports.web
-    const web = await createWebServer({ ...behindBalancers, websocketPath: WEBSOCKET_PATH, securePort })
-    const sockets = acceptWebSocket({ streams, server: web.server, allowPlaintext })
+    const web = await createWebServer({ ...behindBalancers, securePort })
+    const sockets = acceptChat([
+      acceptWebSocket({ streams, server: web.server, allowPlaintext }),
+      acceptBosh({ streams, server: web.server, allowPlaintext }),
+    ])
     return listening(web, sockets, await web.listen({ host, port }))
   })
+}
+
+/** Several ways to chat on one port. */
+function acceptChat(ways: readonly { close(): void }[]): { close(): void } {
+  return {
+    close() {
+      for (const way of ways) way.close()
+    },
+  }
 }
 
 function listening(

@@ -32,6 +32,9 @@ const configurationFaults = new Set([
   'CertificateFault',
   'SettingRefused',
   'AccountRefused',
+  'JoinFault',
+  'OccupiedFault',
+  'RemovedFault',
 ])
 
 /** Whether an error is about the configuration or the surroundings, and not a bug. */
@@ -110,6 +113,7 @@ function announce(appliance: Appliance): void {
     pid: process.pid,
     adminUrl: admin.url,
     ...office.ports,
+    ...(appliance.clusterPort !== undefined && { cluster: appliance.clusterPort }),
     ...admin.ports,
   })
 }

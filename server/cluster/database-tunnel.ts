@@ -125,7 +125,7 @@ export class DatabaseTunnel {
 async function join(stream: Duplex, socket: net.Socket): Promise<void> {
   socket.setNoDelay(true)
   try {
-    await Promise.all([pipeline(stream, socket), pipeline(socket, stream)])
+    await pipeline(stream, socket, stream)
   } finally {
     stream.destroy()
     socket.destroy()

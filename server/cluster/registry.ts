@@ -78,15 +78,21 @@ export async function hasNodes(db: Queryable): Promise<boolean> {
 /**
  * Registers a node: under the name it wishes, or that with a number behind it when it is taken. Asked again for a node that is there already
  * (an answer that was lost), it changes nothing. A node that comes with another key is another node: the former is removed.
- * @returns undefined when the office has as many nodes as it may
+ * @param options.mustBeFirst it makes the office: nobody else may be registered
+ * @returns undefined when the office has as many nodes as it may, or somebody else is registered already
  * @throws DatabaseAway
  */
-export async function registerNode(db: Database, newcomer: Newcomer): Promise<KnownNode | undefined> {
+export async function registerNode(
+  db: Database,
+  newcomer: Newcomer,
+  options: { mustBeFirst?: boolean } = {},
+): Promise<KnownNode | undefined> {
   return db.transaction(async transaction => {
     await transaction.query('LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE')
     const nodes = await listNodes(transaction)
     const known = nodes.find(({ id }) => id === newcomer.id)
     if (known?.key === newcomer.key) return known
+    if (options.mustBeFirst && nodes.length > 0 && !known) return undefined
     if (known) await markRemoved(transaction, known.number)
     else if (nodes.length >= NODES_MAX) return undefined
     const taken = new Set(nodes.filter(node => node !== known).map(({ name }) => name))
@@ -97,6 +103,29 @@ export async function registerNode(db: Database, newcomer: Newcomer): Promise<Kn
       [id, name, key, addresses, version, hazelcast ?? null],
     )
     return { number: row?.number ?? 0, id, name, key, addresses }
+  })
+}
+
+/**
+ * After a backup was put back: the office is carried by the nodes it had a moment ago, whatever the backup says.
+ * @throws DatabaseAway
+ */
+export async function putBackNodes(db: Database, nodes: readonly KnownNode[]): Promise<void> {
+  await db.transaction(async transaction => {
+    await transaction.query('LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE')
+    await transaction.query('UPDATE node SET removed_at = now(), stopped = true WHERE removed_at IS NULL')
+    for (const { number, id, name, key, addresses } of nodes) {
+      await transaction.query(
+        `INSERT INTO node (number, id, name, key, addresses, version) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, $4, $5, '')
+         ON CONFLICT (number) DO UPDATE SET id = excluded.id, name = excluded.name, key = excluded.key,
+           addresses = excluded.addresses, removed_at = NULL`,
+        [number, id, name, key, addresses],
+      )
+    }
+    await transaction.query(
+      `SELECT setval(pg_get_serial_sequence('node', 'number'), greatest((SELECT max(number) FROM node), $1))`,
+      [Math.max(1, ...nodes.map(({ number }) => number))],
+    )
   })
 }
 

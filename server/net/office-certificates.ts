@@ -133,6 +133,11 @@ export class OfficeCertificates {
   }
 }
 
+/** The authority in a data folder, made when there is none. @throws CertificateFault when its files are damaged */
+export function officeAuthority(folder: { file(...names: string[]): string }, office: string): Promise<CertifiedKey> {
+  return new OfficeCertificates({ folder: folder.file('certificates'), office, domain: '', hostName: '' }).authority()
+}
+
 function lanNames(hostName: string): string[] {
   const name = hostName.toLowerCase()
   // A host name with an underscore or worse cannot stand in a certificate; Windows allows such names.

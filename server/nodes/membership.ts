@@ -89,6 +89,7 @@ export class Membership {
    */
   async start(db: Database): Promise<boolean> {
     const { self, log } = this.#options
+    this.stop()
     this.#db = db
     if (!(await registerStart(db, self, this.#options.addresses()))) {
       await this.#leave()
@@ -111,6 +112,12 @@ export class Membership {
     for (const timer of this.#timers) timer.unref()
     this.#options.bus.tell(undefined, 'nodes', { nodes: this.nodes } satisfies Hint)
     return true
+  }
+
+  /** The database is not to be used until the next `start`. */
+  stop(): void {
+    for (const timer of this.#timers.splice(0)) clearInterval(timer)
+    this.#db = undefined
   }
 
   /** Reads the registry again. @throws DatabaseAway */
@@ -175,21 +182,19 @@ export class Membership {
     log.info({ node: node.name, number: node.number }, 'a PC was removed from the office')
   }
 
-  /** Whether people may log in on a node: the others see it from now on. @throws DatabaseAway */
-  async setDrained(node: KnownNode, drained: boolean): Promise<void> {
+  /** Whether people may log in on this node: the others see it from now on. @throws DatabaseAway */
+  async setDrained(number: number, drained: boolean): Promise<void> {
     if (!this.#db) return
-    await setDrained(this.#db, node.number, drained)
+    await setDrained(this.#db, number, drained)
     await this.read()
     this.#options.bus.tell(undefined, 'nodes', { nodes: this.nodes } satisfies Hint)
   }
 
-  /** @param inOrder whether others may know that nobody need wait for this node */
-  async close(inOrder: boolean): Promise<void> {
-    for (const timer of this.#timers.splice(0)) clearInterval(timer)
+  /** Others may know that nobody need wait for this node. @param db while it is open still */
+  async close(db: Database | undefined): Promise<void> {
     for (const undo of this.#undo.splice(0)) undo()
-    const db = this.#db
-    this.#db = undefined
-    if (!db || !inOrder || db.state === 'away') return
+    this.stop()
+    if (!db || db.state === 'away') return
     await registerStop(db, this.#options.self.number).catch(error => {
       this.#options.log.debug({ err: error }, 'that this PC stops was not written')
     })

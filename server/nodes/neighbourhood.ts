@@ -1,0 +1,372 @@
+/** The appliance as one of several: joins, makes or keeps the company of the other PCs, and gives the pages about them their desks. */
+import { rm } from 'node:fs/promises'
+import type { Logger } from 'pino'
+import type { Admin } from '../admin/admin.ts'
+import type { JoinDesk, NodesDesk } from '../admin/parts.ts'
+import { type ClusterParts, loadFeatures, migrationsOf } from '../chat.ts'
+import { hazelcastHere } from '../cluster/hazelcast/java.ts'
+import { KnownNodes } from '../cluster/known-nodes.ts'
+import { officeIdOf } from '../cluster/pairing/office-id.ts'
+import { putBackNodes } from '../cluster/registry.ts'
+import type { Welcome } from '../cluster/welcome.ts'
+import { type ClusterConfig, defaultCluster, type Listen } from '../config.ts'
+import { migrate } from '../db/migrate.ts'
+import type { Database } from '../db/pool.ts'
+import { officeAuthority } from '../net/office-certificates.ts'
+import type { DataFolder } from '../node.ts'
+import { type Office, type OfficeIdentity, officeFeatures } from '../office.ts'
+import type { Store } from '../store.ts'
+import type { DatabasePlace } from './database-place.ts'
+import { foundOffice } from './founding.ts'
+import { handOver } from './hand-over.ts'
+import { JoiningDesk, joinSteps } from './joining.ts'
+import { openLinkKey } from './link-key.ts'
+import { LoneNodesDesk, shutJoinDesk } from './lone-desks.ts'
+import { ClusterNodesDesk } from './nodes-desk.ts'
+import { OfficeCluster, TOKEN_SECRET } from './office-cluster.ts'
+import { clusterAddresses } from './open-cluster.ts'
+import { provision } from './provision.ts'
+import { applicantOf, settleIn, withClusterPort } from './settling-in.ts'
+import { StatusReader } from './status.ts'
+import { Surroundings } from './surroundings.ts'
+
+export interface NeighbourhoodOptions {
+  readonly folder: DataFolder
+  readonly version: string
+  /** Of the autosetup file. */
+  readonly config: ClusterConfig | undefined
+  /** The name this PC shall have, as the autosetup file says. */
+  readonly name: string
+  readonly log: Logger
+  readonly signal: AbortSignal
+  listen(): Listen
+  admin(): Admin
+  office(): Office | undefined
+  store(): Promise<Store>
+  /** Closes the office, lets `change` happen, opens it again. @param sentence what pages say meanwhile */
+  reopen(sentence: string, change?: () => Promise<void>, undo?: () => Promise<void>): Promise<void>
+  /** The data folder belongs to an office now: opens it. */
+  join(): Promise<void>
+  /** Ends chat on this PC for good. */
+  leave(): Promise<void>
+  /** Why this is no moment for such a change, as a sentence. */
+  busyWith(): string | undefined
+}
+
+/** The office goes on without this PC. */
+export class RemovedFault extends Error {
+  override readonly name = 'RemovedFault'
+}
+
+export class Neighbourhood {
+  readonly wizardDesk: JoinDesk
+  readonly #options: NeighbourhoodOptions
+  readonly #reader: StatusReader
+  #known: KnownNodes | undefined
+  #cluster: OfficeCluster | undefined
+  #around: Surroundings | undefined
+  #desk: (NodesDesk & { close(): void }) | undefined
+  #release: (() => Promise<void>) | undefined
+  #isRestored = false
+
+  constructor(options: NeighbourhoodOptions) {
+    const { version, folder } = options
+    this.#options = options
+    this.#reader = new StatusReader({ version, dataDir: folder.dir, startedAt: Date.now() })
+    this.wizardDesk = new JoiningDesk({
+      steps: joinSteps.wizard,
+      applicant: () => this.#applicant(),
+      offices: () => this.#around?.cards ?? [],
+      settle: async (welcome, step) => {
+        step('certificates', 'doing')
+        await this.#settleIn(welcome)
+        step('certificates', 'done')
+        step('database', 'doing')
+        await options.join()
+        for (const id of ['database', 'cluster', 'open'] as const) step(id, 'done')
+        return this.#desk?.sentence ?? ''
+      },
+    })
+  }
+
+  /** What is known in the data folder. Before anything else. */
+  async load(): Promise<void> {
+    this.#known = await KnownNodes.open(this.#options.folder.file('office-nodes.json'))
+  }
+
+  /** Whether a token of the autosetup file lets this fresh PC join, or make, an office without anybody at its screen. */
+  get mayProvision(): boolean {
+    const { folder, config } = this.#options
+    return folder.isEmpty && config?.enabled === true && config.token !== undefined
+  }
+
+  get isRemoved(): boolean {
+    return !this.#options.folder.isEmpty && this.#known?.content?.isRemoved === true
+  }
+
+  get removedSentence(): string {
+    return 'This PC was removed from its office: people chat on the others. To use it again, start it with a new data folder (--data), then let it join.'
+  }
+
+  /** For node.json. */
+  get settings(): Omit<ClusterConfig, 'token'> {
+    const { config, folder } = this.#options
+    const none = { ...defaultCluster(), enabled: folder.isEmpty }
+    const { token: _secret, ...rest }: ClusterConfig = config ?? folder.state.cluster ?? none
+    return rest
+  }
+
+  /** For `startChat`. */
+  get parts(): ClusterParts | undefined {
+    return this.#cluster?.parts
+  }
+
+  get port(): number | undefined {
+    return this.#cluster?.ground.mesh.port
+  }
+
+  /** Joins the office that knows the same token. @returns false: this PC is to make it @throws JoinFault, ListenFault */
+  async provision(): Promise<boolean> {
+    const { folder, config, log, signal } = this.#options
+    if (config?.token === undefined) return false
+    const listen = await withClusterPort(this.#options.listen())
+    const done = await provision({
+      ...{ nodeId: folder.state.nodeId, epoch: folder.state.epoch, token: config.token, listen, log, signal },
+      applicant: await this.#applicant(),
+      cluster: config,
+      authority: await officeAuthority(folder, this.#options.name),
+      key: await openLinkKey(folder.file('certificates')),
+    })
+    if (done.kind === 'found') {
+      this.#release = done.release
+      return false
+    }
+    await this.#settleIn(done.welcome)
+    return true
+  }
+
+  /** Opens the cluster port of a PC that knows its office, before the database. @returns where that is; undefined: as its URL says */
+  async openKnown(): Promise<DatabasePlace | undefined> {
+    const { folder } = this.#options
+    const { office, domain } = folder.state
+    if (folder.isEmpty || !this.#known?.content || domain === undefined) return undefined
+    this.#cluster ??= await this.#open({ office: office ?? domain, domain, listen: this.#options.listen() })
+    return this.#cluster.place
+  }
+
+  /** The wizard shows what is around. */
+  lookAround(): void {
+    const { folder, version, log } = this.#options
+    this.#around ??= new Surroundings({
+      ...{ nodeId: folder.state.nodeId, version, log, token: undefined, host: this.#options.listen().host },
+      cluster: this.settings,
+      officeId: () => undefined,
+    })
+  }
+
+  /**
+   * Others can join from now on, when that is enabled: registers the first node, opens the cluster port.
+   * @returns who this node is: its name may be another one than it wished
+   */
+  async openOrFound(identity: OfficeIdentity, url: string): Promise<OfficeIdentity> {
+    if (!this.settings.enabled && !this.#known?.content) return identity
+    if (!this.#cluster) {
+      const store = await this.#options.store()
+      const listen = await withClusterPort(identity.listen)
+      await this.#found({ ...identity, listen }, url, store.db)
+      await this.#release?.()
+      this.#cluster = await this.#open({ ...identity, listen })
+      this.#cluster.place.attach(store)
+    }
+    const { listen } = identity
+    return { ...identity, node: this.#cluster.name, listen: { ...listen, cluster: this.#cluster.ground.mesh.port } }
+  }
+
+  /** The tables are there, nobody can log in yet: registers this start, and waits for the others that run. @throws DatabaseAway */
+  async meet(db: Database): Promise<void> {
+    const { signal } = this.#options
+    const cluster = this.#cluster
+    if (!cluster) return
+    if (this.#isRestored) await putBackNodes(db, cluster.membership.nodes)
+    this.#isRestored = false
+    if (!(await cluster.membership.start(db))) throw new RemovedFault(this.removedSentence)
+    await cluster.untilLinked(sentence => this.#options.admin().progress('network', 'doing', sentence), signal)
+  }
+
+  /** Desks for the pages of an office that is open. */
+  openDesks(office: Office, store: Store): { nodes: NodesDesk; merge: JoinDesk } {
+    const { log, reopen } = this.#options
+    const cluster = this.#cluster
+    this.#desk?.close()
+    const restart = async (): Promise<void> => {
+      void (async () => {
+        await this.handOver()
+        await reopen('Chat is started anew on this PC: this takes some seconds.')
+      })().catch(err => log.error({ err }, 'chat could not be started anew'))
+    }
+    if (cluster) {
+      cluster.open({ office, store })
+      this.#lookFor(cluster)
+      this.#desk = new ClusterNodesDesk(cluster, {
+        drain: () => handOver(cluster),
+        resume: async () => {
+          this.#options.office()?.streams.resumeService()
+          cluster.isDraining = false
+        },
+        restart,
+        setEnabled: () => this.#disable(),
+        discover: async () => (await this.#around?.look()) ?? [],
+      })
+    } else {
+      this.#desk = new LoneNodesDesk({
+        ...{ node: office.identity.node, domain: office.identity.domain, reader: this.#reader, restart },
+        chat: () => this.#options.office()?.chat,
+        isDatabaseOutside: () => store.kind === 'outside',
+        ports: () => office.ports,
+        enable: () => this.#enable(),
+        complain: err => log.warn({ err }, 'the state of this PC could not be read'),
+      })
+    }
+    return { nodes: this.#desk, merge: shutJoinDesk('This PC cannot join another office yet.') }
+  }
+
+  /** The data is somewhere else now, or a backup was put back. */
+  databaseMoved(fresh: boolean): void {
+    this.#cluster?.place
+      .moved({ fresh })
+      .catch(err => this.#options.log.error({ err }, 'the other PCs were not told where the database is'))
+  }
+
+  /** The next `meet` finds a database of the past. */
+  expectRestored(): void {
+    this.#isRestored = true
+  }
+
+  /** Chat is closed for a moment, or for good. */
+  pause(): void {
+    this.#cluster?.pause()
+    this.#cluster?.membership.stop()
+  }
+
+  /** People go to other PCs, if there are any. */
+  async handOver(): Promise<void> {
+    if (this.#cluster?.opened) await handOver(this.#cluster)
+  }
+
+  /** Nothing of it uses the database any more. */
+  async leaveDatabase(): Promise<void> {
+    this.#desk?.close()
+    const db = (await this.#options.store().catch(() => undefined))?.db
+    await this.#cluster?.membership.close(db)
+  }
+
+  async close(): Promise<void> {
+    this.#around?.close()
+    this.#around = undefined
+    await this.#release?.()
+    await this.#cluster?.close()
+    this.#cluster = undefined
+  }
+
+  #applicant() {
+    const { folder, name, version } = this.#options
+    return withClusterPort(this.#options.listen()).then(async listen =>
+      applicantOf({ folder, name, listen, version, hazelcast: await hazelcastHere() }),
+    )
+  }
+
+  async #settleIn(welcome: Welcome): Promise<void> {
+    const { folder } = this.#options
+    const listen = await withClusterPort(this.#options.listen())
+    await settleIn({ folder, welcome, listen, cluster: this.settings })
+    await this.load()
+  }
+
+  async #found(identity: OfficeIdentity, url: string, db: Database): Promise<void> {
+    const { folder, version, config } = this.#options
+    const known = this.#known
+    if (!known) throw new Error('The data folder is read by load().')
+    const { host, cluster } = identity.listen
+    await migrate(db, migrationsOf(officeFeatures(await loadFeatures())))
+    if (config?.token !== undefined) await folder.saveSecrets({ [TOKEN_SECRET]: config.token })
+    await foundOffice({
+      ...{ folder, known, db, url, version, name: identity.node },
+      addresses: clusterAddresses(host, cluster),
+      hazelcast: await hazelcastHere(),
+    })
+  }
+
+  async #open(identity: Pick<OfficeIdentity, 'office' | 'domain' | 'listen'>): Promise<OfficeCluster> {
+    const { folder, version, log, leave, reopen } = this.#options
+    const known = this.#known
+    if (!known) throw new Error('The data folder is read by load().')
+    const { office, domain, listen } = identity
+    return OfficeCluster.open({
+      ...{ folder, known, office, domain, version, log },
+      authority: await officeAuthority(folder, office),
+      listen: { host: listen.host, port: listen.cluster },
+      cluster: this.settings,
+      hazelcast: await hazelcastHere(),
+      reader: this.#reader,
+      onRemoved: () => {
+        void (async () => {
+          await this.#options.admin().pause(this.removedSentence)
+          await leave()
+        })().catch(err => log.error({ err }, 'chat was not ended in order'))
+      },
+      onFreshDatabase: () => {
+        reopen('The office is put back to a backup: this takes some seconds.').catch(err =>
+          log.error({ err }, 'the office was not opened again'),
+        )
+      },
+    })
+  }
+
+  /** The beacon says that this PC is there, and hears the others. */
+  #lookFor(cluster: OfficeCluster): void {
+    const { folder, version, log } = this.#options
+    const { mesh, self } = cluster.ground
+    const { authority, listen, cluster: settings } = cluster.options
+    this.#around?.close()
+    this.#around = new Surroundings({
+      ...{ nodeId: folder.state.nodeId, version, log, host: listen.host, cluster: settings },
+      token: folder.secret(TOKEN_SECRET),
+      officeId: () => officeIdOf(authority.certificate),
+      onOwnNode: ({ nodeId, address }) => {
+        const node = cluster.membership.nodes.find(({ id }) => id === nodeId)
+        if (node && node.number !== self.number) mesh.wake(node.number, address)
+      },
+    })
+    this.#around.announce({
+      authority,
+      announcement: () => ({
+        ...{ nodeId: self.id, name: self.name, epoch: self.epoch, port: mesh.port, version },
+        ...(self.hazelcast !== undefined && { hazelcast: self.hazelcast }),
+      }),
+    })
+  }
+
+  async #enable(): Promise<void> {
+    const { folder, reopen, office, store } = this.#options
+    const identity = office()?.identity
+    if (!identity) return
+    const listen = await withClusterPort(folder.state.listen ?? identity.listen)
+    await reopen('Other PCs are let in from now on: this takes some seconds.', async () => {
+      const opened = await store()
+      await folder.update({ cluster: { ...this.settings, enabled: true }, listen })
+      await this.#found({ ...identity, listen }, folder.secret('database-url') ?? 'embedded', opened.db)
+      this.#cluster = await this.#open({ ...identity, listen })
+      this.#cluster.place.attach(opened)
+    })
+  }
+
+  async #disable(): Promise<void> {
+    const { folder, reopen } = this.#options
+    await reopen('No other PC can join from now on: this takes some seconds.', async () => {
+      await this.close()
+      await rm(folder.file('office-nodes.json'), { force: true })
+      await folder.update({ cluster: { ...this.settings, enabled: false } })
+      await this.load()
+    })
+  }
+}
