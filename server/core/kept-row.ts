@@ -77,6 +77,8 @@ export class KeptRow {
   outNode: string | undefined
   /** A change of its holder is to be written down. */
   isMarked = false
+  /** The session that had it lives on another node, which writes down that it is its own: a mark of ours would come too late. */
+  hasDeparted = false
   /** What the first try to write it said: a try that seemed to fail may have been carried out. */
   written:
     | { readonly isPending: boolean; readonly outStream: string | undefined; readonly holder: string | undefined }
@@ -125,6 +127,7 @@ export class KeptRow {
   /** A session has it and will send it, or has sent it and waits. */
   held(): void {
     this.holders++
+    this.hasDeparted = false
     this.holder = this.#keeper.holder
     this.#keeper.remember(this)
   }
@@ -143,6 +146,7 @@ export class KeptRow {
   /** The session that held it goes on at another node, and it goes along. */
   departed(): void {
     this.holders--
+    this.hasDeparted = this.holders === 0
     this.#keeper.forgetIfDone(this)
   }
 

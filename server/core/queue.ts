@@ -360,7 +360,7 @@ export class ArchiveQueue implements RowKeeper {
     const taken = this.#taken.slice(0, this.#limits.groupRows * 4)
     const given = this.#given.slice(0, this.#limits.groupRows * 4)
     for (const row of group) row.written ??= { isPending: row.isPending, outStream: row.outStream, holder: row.holder }
-    const changed = given.filter(row => row.isPending)
+    const changed = given.filter(row => row.isPending && !row.hasDeparted)
     for (const row of given) row.isMarked = false
     if (!(await this.#writer.write(group, taken, changed))) return
     this.#waiting = this.#waiting.slice(group.length)
