@@ -3,7 +3,7 @@ import type { Directory, Route } from '../cluster/directory.ts'
 import type { ConflictPolicy, EndReason, Sessions } from './sessions.ts'
 
 /** How long a login waits for the node that has its full JID, or room for it; and an order to end sessions. */
-const CLAIM_MS = 1_500
+const CLAIM_MS = 800
 const END_MS = 2_000
 
 interface Claim {
@@ -87,8 +87,8 @@ export class Everywhere {
 
   /** Ends all sessions of somebody. */
   async endAll(username: string, reason: EndReason): Promise<void> {
-    const far = this.#bus.nodes.map(({ name }) => this.#ask(name, 'session-end-all', { username, reason }, END_MS))
-    await Promise.all([this.#sessions?.endAllOf(username, reason), ...far])
+    const far = this.askAll('session-end-all', { username, reason }, END_MS)
+    await Promise.all([this.#sessions?.endAllOf(username, reason), far])
   }
 
   /** To whom devices of somebody have sent directed presence (full and bare JIDs). */
@@ -100,6 +100,12 @@ export class Everywhere {
     return [...here, ...far.flatMap(list => (Array.isArray(list) ? (list as string[]) : []))]
   }
 
+  /** Asks every other node that is there. @returns what they answered; undefined for one that did not in time */
+  askAll(topic: string, body: unknown, timeoutMs: number): Promise<unknown[]> {
+    const there = this.#bus.nodes.filter(({ state }) => state === 'up')
+    return Promise.all(there.map(({ name }) => this.#ask(name, topic, body, timeoutMs)))
+  }
+
   /** Other nodes with sessions of an account. */
   #nodesOf(bare: string): string[] {
     const nodes = new Set(this.#directory.routes(bare).map(route => route.node))
@@ -109,8 +115,8 @@ export class Everywhere {
 
   /** @returns undefined when there is no answer */
   async #ask(node: string, topic: string, body: unknown, timeoutMs: number): Promise<unknown> {
-    const other = this.#bus.nodes.find(one => one.name === node)
-    if (other?.state !== 'up' && other?.state !== 'suspected') return undefined
+    // One that is silent is not waited for: somebody whose PC has just died logs in elsewhere at once.
+    if (this.#bus.nodes.find(({ name }) => name === node)?.state !== 'up') return undefined
     try {
       return await this.#bus.ask(node, topic, body, timeoutMs)
     } catch {

@@ -30,6 +30,8 @@ const PAGE = { usual: 50, most: 250 }
 const IDS_MAX = 250
 /** How long a query waits for messages that are still being written. */
 const FLUSH_MS = 2_000
+/** How long a search waits for what other nodes are about to write. */
+const FAR_FLUSH_MS = 1_000
 
 const DAY_MS = 86_400_000
 const CLEAN_EVERY_MS = 600_000
@@ -88,12 +90,20 @@ export default feature({
       }
     }
 
+    /** What was said before is in the database, from whatever node. @returns false when that is not sure */
+    const flushed = async (): Promise<boolean> => {
+      const far = server.everywhere.askAll('archive-flush', {}, FAR_FLUSH_MS)
+      const [isHere, others] = await Promise.all([server.queue.flushed(FLUSH_MS), far])
+      return isHere && others.every(answer => answer === true)
+    }
+    const unanswer = server.bus.onAsk('archive-flush', () => server.queue.flushed(FAR_FLUSH_MS))
+
     const query = async (request: IqRequest): Promise<Element> => {
       const { session, own } = ownerOf(request)
       const { payload } = request
       const filter = readFilter(payload)
       const page = readPage(payload)
-      const isStable = await server.queue.flushed(FLUSH_MS)
+      const isStable = await flushed()
       await mustHave(
         own,
         [filter.afterId, filter.beforeId, page.after, page.before, ...(filter.ids ?? [])].filter(isText),
@@ -122,11 +132,11 @@ export default feature({
     })
     server.iq('account', 'get', NS_MAM, 'metadata', async request => {
       const { own } = ownerOf(request)
-      await server.queue.flushed(FLUSH_MS)
+      await flushed()
       return xml('metadata', { xmlns: NS_MAM }, await edge(own, 'start'), await edge(own, 'end'))
     })
     server.on('account:removed', 'store', async ({ username }) => {
-      await server.queue.flushed(FLUSH_MS)
+      await flushed()
       await forgetPerson(server.db, username)
     })
     server.every(CLEAN_EVERY_MS, async () => {
@@ -135,6 +145,7 @@ export default feature({
       await repeat(() => deleteDone(server.db, now - STREAM_REMEMBERED_MS, CLEAN_ROWS))
       if (daysKept > 0) await repeat(() => deleteOlder(server.db, now - daysKept * DAY_MS, CLEAN_ROWS))
     })
+    return unanswer
   },
 })
 

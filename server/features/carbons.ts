@@ -26,6 +26,7 @@ const conversational = new Set([NS_RECEIPTS, NS_CHAT_STATES, NS_CHAT_MARKERS, NS
 
 /** Copied messages that are remembered, so that an error that answers one is copied too. */
 const COPIED_MAX = 5_000
+const ASK_MS = 1_000
 
 export default feature({
   name: 'carbons',
@@ -45,14 +46,12 @@ export default feature({
       young.add(exchangeKey(stanza.id, owner, other))
     }
 
-    const wasCopied = (id: string | undefined, owner: Jid, other: Jid): boolean => {
-      const key = exchangeKey(id ?? '', owner, other)
-      return young.delete(key) || old.delete(key)
-    }
+    const wasCopied = (key: string): boolean => young.delete(key) || old.delete(key)
 
-    /** XEP-0280 §6.1: an error is eligible when it answers a message that was. */
-    const isEligible = (stanza: Stanza, owner: Jid, other: Jid, isReceived: boolean): boolean =>
-      stanza.type === 'error' ? wasCopied(stanza.id, owner, other) : isConversation(stanza, isReceived)
+    /** Errors are rare: only then the node that decided about the message, whichever it was, is asked. */
+    const wasCopiedElsewhere = async (key: string): Promise<boolean> =>
+      (await server.everywhere.askAll('carbons-copied', { key }, ASK_MS)).includes(true)
+    const unanswer = server.bus.onAsk('carbons-copied', ({ key }: { key: string }) => wasCopied(key))
 
     const copy = (
       event: MessageEvent,
@@ -66,16 +65,26 @@ export default feature({
         .filter(route => route.flags.carbons === true && !without(route.jid))
       if (targets.length === 0) return
       const isReceived = kind === 'received'
-      const other = isReceived ? event.from : event.to
-      if (!isEligible(stanza, owner, other, isReceived)) return
-      if (stanza.type !== 'error') remember(stanza, owner, other)
-      const isArchived = isReceived ? event.keep?.inReceiver : event.keep?.inSender
-      const stamped = event.id !== undefined && isArchived ? stanza.append(stanzaId(owner.bare, event.id)) : stanza
-      const forwarded = forwardedXml(stamped)
-      for (const route of targets) {
-        const header = { type: stanza.type, from: owner.bare, to: route.jid }
-        server.reach.send(route, forwardingMessage(header, { name: kind, ns: NS_CARBONS }, forwarded))
+      const send = (): void => {
+        const isArchived = isReceived ? event.keep?.inReceiver : event.keep?.inSender
+        const stamped = event.id !== undefined && isArchived ? stanza.append(stanzaId(owner.bare, event.id)) : stanza
+        const forwarded = forwardedXml(stamped)
+        for (const route of targets) {
+          const header = { type: stanza.type, from: owner.bare, to: route.jid }
+          server.reach.send(route, forwardingMessage(header, { name: kind, ns: NS_CARBONS }, forwarded))
+        }
       }
+      const other = isReceived ? event.from : event.to
+      if (stanza.type !== 'error') {
+        if (!isConversation(stanza, isReceived)) return
+        remember(stanza, owner, other)
+        send()
+        return
+      }
+      // XEP-0280 §6.1: an error is eligible when it answers a message that was.
+      const key = exchangeKey(stanza.id ?? '', owner, other)
+      if (wasCopied(key)) send()
+      else void wasCopiedElsewhere(key).then(was => was && send())
     }
 
     const set = (request: IqRequest, carbons: boolean): void => {
@@ -97,6 +106,7 @@ export default feature({
       if (to.domain !== server.domain) return
       copy(event, 'received', to, jid => taken.has(jid) || jid === from.full)
     })
+    return unanswer
   },
 })
 
