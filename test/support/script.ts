@@ -25,17 +25,17 @@ import { RawClient } from './raw.ts'
 const NS_STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas'
 const optional = new Set(['urn:xmpp:sid:0 stanza-id', 'urn:xmpp:delay delay', `${NS_STANZAS} text`])
 
-const stageName = process.env.STAGE ?? 'one-node'
-const isMortal = stageName === 'kill'
+const stageName = () => process.env.STAGE ?? 'one-node'
+const isMortal = () => stageName() === 'kill'
 
 /** A script in which nothing breaks. */
 export function test(name: string, script: () => Promise<void>): void {
-  if (!isMortal) play(name, script)
+  if (!isMortal()) play(name, script)
 }
 
 /** A script in which a node dies at a marked line, where there is one that can. */
 export function breaking(name: string, script: () => Promise<void>): void {
-  play(isMortal ? `${name}, though a PC dies` : name, script)
+  play(isMortal() ? `${name}, though a PC dies` : name, script)
 }
 
 /** What a client says again when it is back on another PC: how it wants to be treated. */
@@ -55,9 +55,9 @@ export class Stage implements AsyncDisposable {
 
   /** Opens the stage with every feature there is. */
   static async open(): Promise<Stage> {
-    if (stageName === 'appliance') return new Stage(await openAppliance())
-    if (stageName === 'one-node') return new Stage(await openOffice())
-    const stage = new Stage(await openSharedNodes(isMortal))
+    if (stageName() === 'appliance') return new Stage(await openAppliance())
+    if (stageName() === 'one-node') return new Stage(await openOffice())
+    const stage = new Stage(await openSharedNodes(isMortal()))
     stage.#isShared = true
     return stage
   }
