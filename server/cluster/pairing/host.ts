@@ -291,7 +291,7 @@ export class JoinHost {
   }
 
   async #letIn(frames: Frames, applicant: Applicant, admission: Admission): Promise<void> {
-    const { admit, withdraw, log, answerMs = answerMsDefault } = this.#options
+    const { admit, log, answerMs = answerMsDefault } = this.#options
     let welcome: Welcome | undefined
     try {
       welcome = await admit(applicant, admission)
@@ -301,12 +301,20 @@ export class JoinHost {
       frames.close()
       log.info({ name: welcome.name, ...admission }, 'PC joined the office')
     } catch (error) {
-      if (welcome) await withdraw?.(welcome, applicant)
+      if (welcome) await this.#withdraw(welcome, applicant)
       if (!(error instanceof JoinFault)) log.error({ err: error, ...admission }, 'PC could not be let in')
       const sentence = `${this.#node} could not let ${applicant.name} in. Its log says why.`
       const fault = error instanceof JoinFault ? error : new JoinFault('refused', sentence)
       frames.refuse(fault)
       throw fault
+    }
+  }
+
+  async #withdraw(welcome: Welcome, applicant: Applicant): Promise<void> {
+    try {
+      await this.#options.withdraw?.(welcome, applicant)
+    } catch (error) {
+      this.#options.log.error({ err: error, name: welcome.name }, 'a PC that did not join could not be taken out again')
     }
   }
 

@@ -23,6 +23,8 @@ const addressesMax = 4
 const groupSigns = 4
 /** The API takes 400 characters; five of them show four signs. */
 const signsMax = 316
+/** Shorter ones are something else: the code on two screens, a password. */
+const signsMin = 16
 const kinds = { ipv4: 1, ipv6: 2, name: 3 } as const
 /** Set in the kind when a port follows. */
 const hasPort = 0x10
@@ -56,6 +58,9 @@ export function printJoinCode(code: JoinCode, office: string): string {
  */
 export function readJoinCode(text: string): JoinCode {
   const signs = signsOf(text)
+  if (signs.length < signsMin) {
+    throw new JoinFault('wrong-code', 'This is no join code. It looks like ACME-7Q4K-M2PX-…: copy all of it.')
+  }
   const symbols = [...signs.slice(groupSigns)].map((sign, index) => {
     const symbol = alphabet.indexOf(sign)
     if (symbol < 0) throw typo(signs, index, index)
@@ -103,9 +108,6 @@ function misread(text: string, signs: string, plain: ReturnType<typeof withoutCh
 function lengthFault(text: string, signs: string, expected: number | undefined): JoinFault {
   const group = wrongGroup(text)
   if (group) return group
-  if (signs.length < 3 * groupSigns) {
-    return new JoinFault('wrong-code', 'This is no join code. It looks like ACME-7Q4K-M2PX-…: copy all of it.')
-  }
   const is = expected !== undefined && signs.length > expected ? 'too long' : 'not whole'
   const of = expected === undefined ? '' : ` instead of ${expected}`
   return new JoinFault('wrong-code', `The join code is ${is}: it has ${signs.length} signs${of}. Copy all of it.`)

@@ -243,6 +243,9 @@ describe('Two screens', () => {
       await frames.next(Host, 1_000)
       frames.send({ type: 'reveal', nonce: newNonce(), applicant: said })
       expect(await reasonOf(frames.next(Waiting, 1_000))).toContain('refused')
+      // Whoever knows the other's nonce by now cannot look for a better one of its own.
+      const fitting = Array.from({ length: 1_000 }, newNonce).filter(one => commitmentOf(one, said) === commitment)
+      expect(fitting).toEqual([])
     }
     expect(host.requests).toHaveLength(0)
   })
