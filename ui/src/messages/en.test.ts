@@ -4,7 +4,7 @@ import { en } from './en.ts'
 /** All sentences: functions are called with stand-ins, so that their words count too. */
 function sentences(part: unknown, name = ''): [string, string][] {
   if (typeof part === 'string') return [[name, part]]
-  if (typeof part === 'function') return [[name, String(part(3, 3))]]
+  if (typeof part === 'function') return [[name, String(part(3, 3, 3))]]
   if (part && typeof part === 'object') {
     return Object.entries(part).flatMap(([key, inner]) => sentences(inner, `${name}.${key}`))
   }

@@ -9,63 +9,75 @@ export interface Spot {
 
 /** The map of some PCs. */
 export interface Ring {
+  /** Two columns where no ring fits: lines between them would cover each other. */
+  readonly isRing: boolean
   readonly height: number
   readonly card: { readonly width: number; readonly height: number }
   readonly spots: readonly Spot[]
 }
 
-const widest = 196
-const tall = 96
-const gapX = 28
-const gapY = 34
-const ringMax = 320
-const step = 8
-const rounds = 160
+/** Widths of a PC that are tried, the largest first. */
+const widths = [196, 176, 156, 140, 124]
+const ringMax = 300
+/** Narrower maps give up room beside the PCs. */
+const phone = 420
+const step = 6
 
-/** A ring of PCs in a width of so many pixels; the first stands at the top, or left of two. */
+/** How much room lines and labels need between the PCs, and how tall a ring may be: the more PCs, the closer they stand. */
+function spacingOf(count: number, width: number) {
+  if (count <= 3 && width < phone) return { tall: 96, side: 14, above: 62, most: 380 }
+  if (count <= 3) return { tall: 96, side: 92, above: 78, most: 380 }
+  if (count <= 5) return { tall: 92, side: 44, above: 52, most: 440 }
+  return { tall: 88, side: 18, above: 18, most: 620 }
+}
+
+/** A ring of PCs in a width of so many pixels; the first stands at the top, or left of two. Where no ring fits, two columns. */
 export function ringOf(count: number, width: number): Ring {
-  const card = { width: Math.min(widest, Math.max(120, (width - gapX) / 2)), height: tall }
-  const radius = Math.max(0, Math.min(ringMax, (width - card.width) / 2))
-  for (let round = 0; round < rounds; round++) {
-    const spots = ringSpots(count, { x: radius, y: round * step })
-    if (!isFree(spots, card)) continue
-    const height = Math.max(...spots.map(spot => spot.y)) - Math.min(...spots.map(spot => spot.y)) + card.height
-    const top = Math.min(...spots.map(spot => spot.y)) - card.height / 2
-    return { height, card, spots: spots.map(({ x, y }) => ({ x: x + width / 2, y: y - top })) }
+  const { tall: height, side, above, most } = spacingOf(count, width)
+  for (const one of widths) {
+    const card = { width: Math.min(one, width), height }
+    const radius = Math.max(0, Math.min(ringMax, (width - card.width) / 2))
+    for (let y = 0; 2 * y + height <= most; y += step) {
+      const spots = ringSpots(count, { x: radius, y })
+      if (isFree(spots, card, { side, above })) return { isRing: true, ...placed(spots, card, width) }
+    }
   }
-  // Narrower than any screen: one under the other.
-  const spots = Array.from({ length: count }, (_, at) => ({
-    x: width / 2,
-    y: card.height / 2 + at * (card.height + gapY),
+  const card = { width: Math.min(196, (width - 24) / 2), height }
+  const columns = Array.from({ length: count }, (_, at) => ({
+    x: (at % 2 === 0 ? -1 : 1) * (card.width / 2 + 12),
+    y: Math.floor(at / 2) * (height + 34),
   }))
-  return { height: count * (card.height + gapY) - gapY, card, spots }
+  return { isRing: false, ...placed(columns, card, width) }
+}
+
+/** The same spots, counted from the upper left corner of the map. */
+function placed(spots: readonly Spot[], card: Ring['card'], width: number): Omit<Ring, 'isRing'> {
+  const top = Math.min(...spots.map(spot => spot.y)) - card.height / 2
+  const bottom = Math.max(...spots.map(spot => spot.y)) + card.height / 2
+  return { height: bottom - top, card, spots: spots.map(({ x, y }) => ({ x: x + width / 2, y: y - top })) }
 }
 
 function ringSpots(count: number, radius: Spot): Spot[] {
   if (count === 1) return [{ x: 0, y: 0 }]
-  // Two lie side by side, four at the corners; all others begin at the top.
+  // Two lie side by side, on a narrow screen one above the other.
+  if (count === 2 && radius.y > 0)
+    return [
+      { x: 0, y: -radius.y },
+      { x: 0, y: radius.y },
+    ]
+  // Four stand at the corners; all others begin at the top.
   const turn = count === 2 ? Math.PI : count === 4 ? (-3 * Math.PI) / 4 : -Math.PI / 2
-  const wide = count === 4 ? Math.SQRT2 : 1
+  const stretch = count === 4 ? Math.SQRT2 : 1
   return Array.from({ length: count }, (_, at) => {
     const angle = turn + (2 * Math.PI * at) / count
-    const x = Math.cos(angle) * radius.x * wide
-    return {
-      x: count === 2 && radius.y > 0 ? 0 : x,
-      y: count === 2 ? (at === 0 ? -radius.y : radius.y) : Math.sin(angle) * radius.y,
-    }
+    return { x: Math.cos(angle) * radius.x * stretch, y: Math.sin(angle) * radius.y * stretch }
   })
 }
 
-function isFree(spots: readonly Spot[], card: { width: number; height: number }): boolean {
-  return spots.every((one, at) =>
-    spots
-      .slice(at + 1)
-      .every(
-        other =>
-          Math.abs(one.x - other.x) >= card.width + (one.y === other.y ? 3 : 1) * gapX - 0.01 ||
-          Math.abs(one.y - other.y) >= card.height + gapY,
-      ),
-  )
+function isFree(spots: readonly Spot[], card: Ring['card'], room: { side: number; above: number }): boolean {
+  const isApart = (one: Spot, other: Spot): boolean =>
+    Math.abs(one.x - other.x) >= card.width + room.side - 0.01 || Math.abs(one.y - other.y) >= card.height + room.above
+  return spots.every((one, at) => spots.slice(at + 1).every(other => isApart(one, other)))
 }
 
 /** A line between two PCs, with the worse of what its two ends see. */
