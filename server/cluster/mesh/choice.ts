@@ -29,13 +29,19 @@ export type Choice = { readonly use: Use } | { readonly refuse: string } | { rea
  */
 export function choose(now: Situation, said: Hello, theirs: Hello, nowMs: number): Choice {
   const { channel } = now
-  if (now.isHealthy && theirs.life !== now.life && theirs.epoch <= now.epoch)
-    return { refuse: `a second Lanthorn says that it is ${theirs.name}: was its data folder copied?` }
+  const refuse = secondProcess(now, theirs)
+  if (refuse !== undefined) return { refuse }
   if (now.isHealthy && theirs.life === now.life && theirs.over < now.serial) return { end: 'there is a link already' }
   if (isStale(said, channel)) return { end: 'the channel has begun anew meanwhile' }
   const isSame = theirs.channel === channel.knows && (theirs.knows ?? channel.id) === channel.id
   const serial = Math.max(now.serial + 1, nowMs)
   return { use: { serial, isFresh: !now.isReachable || !isSame, received: channel.received } }
+}
+
+/** @returns a sentence when this can be no later life of the process that is linked now: two of them would take the link from each other for ever */
+export function secondProcess(now: Situation, theirs: Hello): string | undefined {
+  if (!now.isHealthy || theirs.life === now.life || theirs.epoch > now.epoch) return undefined
+  return `a second Lanthorn says that it is ${theirs.name}: was its data folder copied?`
 }
 
 /** Whether a channel is another one than when this hello was said. */

@@ -116,6 +116,8 @@ export class Dialer {
   #timer: NodeJS.Timeout | undefined
   #round: AbortController | undefined
   #pauseMs = 0
+  /** It was woken while a round was under way. */
+  #isAwake = false
   #isClosed = false
 
   constructor(options: DialerOptions) {
@@ -125,10 +127,17 @@ export class Dialer {
   /** Begins a round at once if a link is needed and none is under way. */
   wake(): void {
     this.#pauseMs = 0
+    this.#isAwake = true
     if (this.#isClosed || this.#round || !this.#options.isNeeded()) return
     clearTimeout(this.#timer)
     this.#timer = undefined
     this.#run().catch((error: Error) => this.#options.onTrouble(error.message))
+  }
+
+  /** There is a link: what is under way is given up. */
+  rest(): void {
+    this.#isAwake = false
+    this.#round?.abort()
   }
 
   /** Begins a round after the shortest pause. */
@@ -146,6 +155,7 @@ export class Dialer {
   async #run(): Promise<void> {
     const round = new AbortController()
     this.#round = round
+    this.#isAwake = false
     const isCheap = await this.#tryAll(round)
     round.abort()
     this.#round = undefined
@@ -155,7 +165,7 @@ export class Dialer {
     }
     const { retryMinMs, retryMaxMs, refusedRetryMs } = this.#options.timings
     this.#pauseMs = Math.min(Math.max(this.#pauseMs * 2, retryMinMs), isCheap ? refusedRetryMs : retryMaxMs)
-    this.#pause(this.#pauseMs)
+    this.#pause(this.#isAwake ? retryMinMs / 10 : this.#pauseMs)
   }
 
   #pause(ms: number): void {
@@ -174,6 +184,7 @@ export class Dialer {
   /** @returns whether all tries failed cheaply */
   async #tryAll(round: AbortController): Promise<boolean> {
     const addresses = this.#options.addresses()
+    if (addresses.length === 0) this.#options.onTrouble('none of its addresses is known here')
     const tries = addresses.map((address, index) => this.#try(address, index, round))
     const results = await Promise.all(tries)
     const first = results.find(result => result !== undefined)

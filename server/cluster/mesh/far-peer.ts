@@ -6,7 +6,7 @@ import type { KnownNode, SelfNode } from '../node.ts'
 import { Addresses } from './addresses.ts'
 import { plainAddress } from './admission.ts'
 import { Channel } from './channel.ts'
-import { choose, isStale } from './choice.ts'
+import { choose, isStale, type Situation, secondProcess } from './choice.ts'
 import { Dialer } from './dial.ts'
 import { type Frame, type FrameReader, kind, plainFrame } from './frames.ts'
 import type { Hello, HelloBase } from './hello.ts'
@@ -162,12 +162,18 @@ export class FarPeer implements Peer, LinkEvents {
   }
 
   greeted(link: Link, hello: Hello): void {
-    if (hello.number !== this.node.number) {
+    const situation = this.#situation()
+    if (hello.number !== this.node.number)
       this.#refuse(link, `it says that it is number ${hello.number}, not ${this.node.number}`)
-      return
+    else if (this.#isLead) this.#choose(link, hello, situation)
+    else {
+      const refuse = secondProcess(situation, hello)
+      if (refuse !== undefined) this.#refuse(link, refuse)
     }
-    if (!this.#isLead) return
-    const choice = choose(this.#situation(), link.said, hello, Date.now())
+  }
+
+  #choose(link: Link, hello: Hello, situation: Situation): void {
+    const choice = choose(situation, link.said, hello, Date.now())
     if ('refuse' in choice) this.#refuse(link, choice.refuse)
     else if ('end' in choice) link.end(choice.end)
     else {
@@ -187,7 +193,7 @@ export class FarPeer implements Peer, LinkEvents {
     } else this.#activate(link, hello, use)
   }
 
-  #situation() {
+  #situation(): Situation {
     const { channel, isReachable, epoch } = this
     return { isHealthy: this.#isHealthy, isReachable, serial: this.#serial, life: this.#life, epoch, channel }
   }
@@ -217,6 +223,7 @@ export class FarPeer implements Peer, LinkEvents {
     this.#lastHeard = performance.now()
     this.#active = link
     link.activate()
+    this.#dialer.rest()
     this.addresses.worked(link.address, address)
     this.address = address ?? link.address
     this.#greetedBy(hello)
@@ -271,10 +278,11 @@ export class FarPeer implements Peer, LinkEvents {
     this.#dialer.wake()
   }
 
-  /** Looks at the clock (`performance.now()`): called several times in each heartbeat. */
-  tick(now: number, isPing: boolean): void {
+  /** Looks at the clock (`performance.now()`): called several times in each heartbeat; see `HeartbeatOptions.onTick`. */
+  tick(now: number, isPing: boolean, lateMs: number): void {
     const { suspectMs, goneMs } = this.#ground.timings
     if (!this.isReachable) return
+    this.#lastHeard = Math.min(now, this.#lastHeard + lateMs)
     const silentMs = now - this.#lastHeard
     if (silentMs >= goneMs) {
       this.#lose('it was silent for too long')

@@ -10,7 +10,7 @@ import { frameKinds } from '../mesh.ts'
 const program = fileURLToPath(new URL('../../../test/support/mesh-process.ts', import.meta.url))
 
 test('a process that was stopped handles nothing of what came meanwhile, and begins anew', async () => {
-  const timings = { ...quick, suspectMs: 150, goneMs: 600, frozenMs: 300 }
+  const timings = { ...quick, suspectMs: 400, goneMs: 1_200, frozenMs: 600 }
   const office = await authority()
   const [a, b] = await Promise.all([papers(office, 1), papers(office, 2)])
   const one = await open(a, office, { timings: { ...timings, frozenMs: 5_000 } })
@@ -45,13 +45,8 @@ test('a process that was stopped handles nothing of what came meanwhile, and beg
     expect(await tell('after')).toBe('done')
     expect(story).toEqual(['suspected', 'gone', 'up'])
     await expect.poll(() => said.at(-1)).toEqual({ frame: 'after' })
-    expect(said.slice(1)).toEqual([
-      { before: 'away', state: 'up' },
-      { frame: 'before' },
-      { before: 'up', state: 'gone' },
-      { before: 'gone', state: 'up' },
-      { frame: 'after' },
-    ])
+    expect(said.flatMap(({ frame }) => frame ?? [])).toEqual(['before', 'after'])
+    expect(said.flatMap(({ state }) => state ?? [])).toEqual(['up', 'gone', 'up'])
   } finally {
     child.kill('SIGKILL')
     await one.close()

@@ -10,8 +10,11 @@ export interface HeartbeatOptions {
   readonly heartbeatMs: number
   /** Between two looks: standing still for so long means that the others may have given this process up. */
   readonly frozenMs: number
-  /** @param isPing once in each heartbeat */
-  readonly onTick: (now: number, isPing: boolean) => void
+  /**
+   * @param isPing once in each heartbeat
+   * @param lateMs how much later than due it comes: this process was busy, which is nobody else's silence
+   */
+  readonly onTick: (now: number, isPing: boolean, lateMs: number) => void
   readonly onFrozen: (ms: number) => void
 }
 
@@ -46,10 +49,12 @@ export class Heartbeat {
 
   #beat(): void {
     if (this.isFrozen()) return
-    this.#last = performance.now()
+    const now = performance.now()
+    const lateMs = Math.max(0, now - this.#last - (2 * this.#options.heartbeatMs) / looks)
+    this.#last = now
     this.#lastWall = Date.now()
     const isPing = this.#count++ % looks === 0
     // A process that was busy finds what came meanwhile only after its timers: nobody is silent before that has been read.
-    setImmediate(() => this.#options.onTick(performance.now(), isPing))
+    setImmediate(() => this.#options.onTick(performance.now(), isPing, lateMs))
   }
 }

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, test } from 'vitest'
+import { openDoor } from '../../../test/support/door.ts'
 import { authority, known, open, pair, papers, quick, reached, states } from '../../../test/support/mesh.ts'
 import { frameKinds, type Outcome } from '../mesh.ts'
 
@@ -127,6 +128,43 @@ describe('nodes', () => {
       expect(stories).toEqual([['up'], ['up']])
       await Promise.all([one.close(), two.close()])
     }
+  })
+
+  test('are reached by whichever address works, though others refuse, are silent or belong to somebody else', async () => {
+    const office = await authority()
+    const [a, b, c] = await Promise.all([papers(office, 1), papers(office, 2), papers(office, 3)])
+    const [one, two, three] = await Promise.all([open(a, office), open(b, office), open(c, office)])
+    const door = await openDoor({ port: two.port })
+    door.freeze()
+    const addresses = [
+      '127.0.0.1:1',
+      `127.0.0.1:${door.port}`,
+      'nowhere',
+      `127.0.0.1:${three.port}`,
+      `127.0.0.1:${two.port}`,
+    ]
+    two.setNodes([known(a)])
+    three.setNodes([known(a)])
+    one.setNodes([{ ...known(b), addresses: addresses.slice(0, 4) }, known(c)])
+    await expect.poll(() => one.peer('pc-2')?.trouble).toContain('127.0.0.1:1 refuses the connection')
+    one.setNodes([{ ...known(b), addresses }, known(c)])
+    const peer = await reached(one, 'pc-2', 'up')
+    expect(peer).toMatchObject({ address: addresses[4], trouble: undefined, epoch: 1, version: '1.0.0' })
+    await Promise.all([one.close(), two.close(), three.close(), door.close()])
+  })
+
+  test('do not let a copy of a data folder take the place of the node that is linked', async () => {
+    await using office = await pair()
+    const { one, two, papers, office: ca } = office
+    const story = [...[states(one, 'pc-2'), states(two, 'pc-1')]]
+    const listen = { host: '127.0.0.11', port: 0 }
+    const copy = await open(papers[0], ca, {
+      listen,
+      nodes: [{ ...known(papers[1]), addresses: [`127.0.0.12:${two.port}`] }],
+    })
+    await expect.poll(() => copy.peer('pc-2')?.trouble).toContain('a second Lanthorn says that it is pc-1')
+    expect(story).toEqual([[], []])
+    await copy.close()
   })
 
   test('say goodbye: what was sent before arrives, and the others see it at once', async () => {

@@ -71,8 +71,8 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
   const heartbeat = new Heartbeat({
     heartbeatMs: timings.heartbeatMs,
     frozenMs: timings.frozenMs,
-    onTick: (now, isPing) => {
-      for (const peer of peers.values()) peer.tick(now, isPing)
+    onTick: (now, isPing, lateMs) => {
+      for (const peer of peers.values()) peer.tick(now, isPing, lateMs)
     },
     onFrozen: ms => {
       log.warn({ ms: Math.round(ms) }, 'this process stood still: all links begin anew')
@@ -224,7 +224,7 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
       heartbeat.close()
       const all = [...peers.values()]
       const farewells = all.map(peer => peer.close('goodbye'))
-      for (const peer of all) streams.drop(peer)
+      streams.close()
       await Promise.all(farewells)
       await listener?.close()
     },

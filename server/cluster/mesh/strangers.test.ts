@@ -21,7 +21,7 @@ beforeAll(async () => {
   office = await authority()
   all = await Promise.all([1, 2, 3, 4].map(number => papers(office, number)))
   const [a, b, c] = all as [Papers, Papers, Papers, Papers]
-  one = await open(a, office, { timings: { ...quick, handshakeMs: 400 } })
+  one = await open(a, office, { timings: { ...quick, handshakeMs: 800 } })
   two = await open(b, office, { nodes: [known(a, one.port)] })
   one.setNodes([known(b, two.port), known(c)])
   await reached(one, 'pc-2', 'up')

@@ -47,6 +47,7 @@ export class Streams {
   readonly #takers = new Map<StreamPurpose, StreamTaker>()
   readonly #open = new Map<Peer, Set<TLSSocket>>()
   readonly #expected = new Map<string, Expected>()
+  readonly #closed = new AbortController()
 
   constructor(options: StreamsOptions) {
     this.#options = options
@@ -118,6 +119,12 @@ export class Streams {
       .catch(asFault)
   }
 
+  /** Ends all streams, and opens no more. */
+  close(): void {
+    this.#closed.abort()
+    for (const peer of [...this.#open.keys()]) this.drop(peer)
+  }
+
   /** Ends all streams of a peer. */
   drop(peer: Peer): void {
     for (const socket of this.#open.get(peer) ?? []) socket.destroy()
@@ -136,6 +143,7 @@ export class Streams {
         identity,
         timeoutMs: Math.min(leftMs, timings.dialMs),
         alpn: purpose === 'hazelcast' ? alpnHazelcast : alpnLink,
+        signal: this.#closed.signal,
       })
       if ('socket' in last) return last
     }
