@@ -74,7 +74,7 @@ export class Session {
   /** On its way to another node: nobody here ends it because its time is over, or because it is seen there already. */
   isLeaving = false
   /** Takes what still comes for it since it lives on another node. */
-  #relay: ((stanza: Stanza, row: KeptRow | undefined) => void) | undefined
+  #relay: ((stanza: Stanza) => void) | undefined
   /** Since when it lives on another node. */
   departedAt: number | undefined
   /** Those who wait for room. */
@@ -153,7 +153,9 @@ export class Session {
   write(stanza: Stanza, row?: KeptRow): 'taken' | 'gone' {
     if (this.#isClosed) return 'gone'
     if (this.#relay) {
-      this.#relay(stanza, row)
+      // Whoever has a row decides again: it must not be held in two places.
+      if (row) return 'gone'
+      this.#relay(stanza)
       return 'taken'
     }
     if (this.outbox) {
@@ -213,8 +215,8 @@ export class Session {
     this.restingSince = undefined
   }
 
-  /** It lives on another node from now on: what still comes here goes to `relay`. Called by the registry only. */
-  depart(now: number, relay: (stanza: Stanza, row: KeptRow | undefined) => void): void {
+  /** It lives on another node from now on: what still comes here without a row goes to `relay`. Called by the registry only. */
+  depart(now: number, relay: (stanza: Stanza) => void): void {
     this.#relay = relay
     this.departedAt = now
     // Nobody here reaches it, or has to be told that it left.

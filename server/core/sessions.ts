@@ -159,10 +159,10 @@ export class Sessions {
   }
 
   /**
-   * A session lives on another node from now on: nobody is told anything. What still comes for it here goes to `relay`, for as long as it takes
-   * until every node knows where it is.
+   * A session lives on another node from now on: nobody is told anything. What still comes for it here without a row goes to `relay`, for as long as
+   * it takes until every node knows where it is.
    */
-  depart(session: Session, relay: (stanza: Stanza, row: KeptRow | undefined) => void): void {
+  depart(session: Session, relay: (stanza: Stanza) => void): void {
     session.depart(this.#now(), relay)
   }
 

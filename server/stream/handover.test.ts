@@ -141,12 +141,15 @@ describe('a stream that is resumed on another node', () => {
     const old = sessionAt(one, client)
     const late = buildStanza('message', { from: 'office.test', to: client.jid, type: 'headline' }, '<body>late</body>')
     const off = two.office.chat.parts.hooks.on('session:bound', 'watch', ({ session }) => {
-      if (session.id === previd) old?.send(late)
+      if (session.id !== previd) return
+      old?.send(late)
+      friend.send(message(client.jid, 'kept'))
     })
     await using back = await resumed(two, romeo, previd, old?.outbox?.sent ?? 0)
     await back.receives(`<resumed xmlns='${ns}' previd='${previd}'/>`)
     await back.receives('<presence><status>held back</status></presence>')
     await back.receives(bodyOf('late'))
+    await back.receives(bodyOf('kept'))
     off()
     // Somebody may still think that it is over there.
     old?.send(late.with({ id: 'later' }))

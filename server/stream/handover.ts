@@ -1,6 +1,5 @@
 /** Resume anywhere: a session whose client comes back on another node moves there, with all it was sent and has not acknowledged (XEP-0198 §5). */
 import type { FarNode } from '../cluster/bus.ts'
-import { type KeptRow, recordOf } from '../core/kept-row.ts'
 import type { Session } from '../core/session.ts'
 import {
   countBetween,
@@ -206,30 +205,26 @@ export class Handover {
     const { session, sent } = leaving
     this.#forget(previd)
     if (session.isClosed) return
-    const acked = session.outbox?.acked ?? 0
-    const rest = session.outbox?.drain() ?? []
-    const moved = countBetween(acked, sent)
-    for (const { row } of rest.slice(0, moved)) row?.departed()
+    const moved = countBetween(session.outbox?.acked ?? 0, sent)
+    const all = session.outbox?.drain() ?? []
+    for (const { row } of all.slice(0, moved)) row?.departed()
     this.#movedTo.set(session, from.name)
-    sessions.depart(session, (stanza, row) => this.#relay(session, stanza, row))
-    for (const { stanza, row } of rest.slice(moved)) {
-      row?.departed()
-      this.#relay(session, stanza, row)
-    }
+    sessions.depart(session, stanza => this.#relay(session, stanza))
+    const late = all.slice(moved)
+    // A message waits in the archive again, and is announced there.
+    sessions.onUndelivered?.(
+      session,
+      late.filter(({ row }) => row !== undefined),
+    )
+    for (const { stanza, row } of late) if (!row) this.#relay(session, stanza)
     log.info({ jid: session.jid.full, to: from.name }, 'session moved away')
     this.onDeparted?.()
   }
 
-  #relay(session: Session, stanza: Stanza, row: KeptRow | undefined): void {
-    const { bus, hooks } = this.#streams.parts
+  #relay(session: Session, stanza: Stanza): void {
     const node = this.#movedTo.get(session)
-    const bytes = row ? row.input.stanza.bytes : stanza.bytes
-    const delivery = { targets: [session.jid.full], bytes, ...(row && { row: recordOf(row) }) }
-    // A message stays pending: whoever has another session of its receiver is told that it waits.
-    const unreached = (): void => {
-      if (row?.isPending) void hooks.run('message:waits', { username: session.username })
-    }
-    if (node === undefined || bus.deliver(node, delivery, unreached) !== 'sent') unreached()
+    const delivery = { targets: [session.jid.full], bytes: stanza.bytes }
+    if (node !== undefined) this.#streams.parts.bus.deliver(node, delivery, () => undefined)
   }
 
   /** It did not arrive. */
