@@ -4,7 +4,7 @@
  */
 import net from 'node:net'
 import os from 'node:os'
-import { type Duplex, pipeline } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { Logger } from 'pino'
 import type { Mesh, Peer } from '../mesh.ts'
 
@@ -155,10 +155,13 @@ class Slot {
 
 /** Carries bytes both ways until either side ends; then both end at once, as Hazelcast must notice. */
 function join(socket: net.Socket, stream: Duplex): void {
-  const end = (): void => {
-    socket.destroy()
-    stream.destroy()
+  for (const [one, other] of [
+    [socket, stream],
+    [stream, socket],
+  ] as const) {
+    one.on('error', () => undefined) // 'close' follows
+    one.once('close', () => other.destroy())
+    one.once('end', () => other.end())
+    one.pipe(other, { end: false })
   }
-  pipeline(socket, stream, end)
-  pipeline(stream, socket, end)
 }
