@@ -99,7 +99,7 @@ async function openHost(changes: Partial<JoinHostOptions> & { identity?: Certifi
     token,
     log: pino({ level: 'silent' }),
     now: () => time,
-    answerMs: 1_000,
+    answerMs: 10_000,
     ...changes,
   })
   const { certificate, key } = changes.identity ?? identity
@@ -193,7 +193,7 @@ describe('Two screens', () => {
     between.on('secureConnection', async socket => {
       const left = new Frames(socket, 'left')
       left.onEnd(() => undefined)
-      await left.next(Hello, 1_000)
+      await left.next(Hello, 10_000)
       const { frames: right } = await dial(address)
       ends.push(
         () => left.close(),
@@ -209,12 +209,12 @@ describe('Two screens', () => {
         way: 'compare',
         commitment: commitmentOf(nonce, said),
       })
-      const real = await right.next(Host, 1_000)
+      const real = await right.next(Host, 10_000)
       // … and to the joiner it must show a nonce before that: the best it has is the real one.
       left.send({ ...real, authority: stranger.certificate } as never)
-      const reveal = await left.next(Reveal, 1_000)
+      const reveal = await left.next(Reveal, 10_000)
       right.send({ type: 'reveal', nonce, applicant: said })
-      left.send((await right.next(Waiting, 1_000)) as never)
+      left.send((await right.next(Waiting, 10_000)) as never)
       expect(reveal.nonce).not.toBe(nonce)
     })
     between.listen(0, '127.0.0.1')
@@ -240,9 +240,9 @@ describe('Two screens', () => {
       const said = JSON.stringify(applicant())
       const commitment = commitmentOf(newNonce(), said)
       frames.send({ type: 'hello', protocol: joinProtocol, version: '0.4.0', way: 'compare', commitment })
-      await frames.next(Host, 1_000)
+      await frames.next(Host, 10_000)
       frames.send({ type: 'reveal', nonce: newNonce(), applicant: said })
-      expect(await reasonOf(frames.next(Waiting, 1_000))).toContain('refused')
+      expect(await reasonOf(frames.next(Waiting, 10_000))).toContain('refused')
       // Whoever knows the other's nonce by now cannot look for a better one of its own.
       const fitting = Array.from({ length: 1_000 }, newNonce).filter(one => commitmentOf(one, said) === commitment)
       expect(fitting).toEqual([])
@@ -325,10 +325,10 @@ describe('A join code', () => {
     for (let tries = 0; tries < 5; tries++) {
       const { frames } = await dial(address)
       frames.send({ type: 'hello', protocol: joinProtocol, version: '0.4.0', way: 'code', code: other.id })
-      await frames.next(Host, 1_000)
+      await frames.next(Host, 10_000)
       const proof = newNonce()
       frames.send({ type: 'proof', proof, applicant: JSON.stringify(applicant()) })
-      expect(await reasonOf(frames.next(Host, 1_000))).toContain('wrong-code')
+      expect(await reasonOf(frames.next(Host, 10_000))).toContain('wrong-code')
     }
     expect(await join(other.code)).toContain('wrong-code')
   })
@@ -367,10 +367,10 @@ describe('A token', () => {
     const guess = async () => {
       const { frames } = await dial(address)
       frames.send({ type: 'hello', protocol: joinProtocol, version: '0.4.0', way: 'token' })
-      const answer = await reasonOf(frames.next(Host, 1_000))
+      const answer = await reasonOf(frames.next(Host, 10_000))
       if (answer !== 'joined') return answer
       frames.send({ type: 'proof', proof: newNonce(), applicant: JSON.stringify(applicant()) })
-      return reasonOf(frames.next(Host, 1_000))
+      return reasonOf(frames.next(Host, 10_000))
     }
     for (let tries = 0; tries < 5; tries++) expect(await guess()).toContain('wrong-token')
     expect(await guess()).toContain('busy: Too many wrong tokens')
@@ -404,12 +404,12 @@ describe('The join side of the cluster port', () => {
   })
 
   test('bears garbage, silence, big messages and crowds', async () => {
-    const { host, address } = await openHost({ answerMs: 300 })
-    const open = async () => (await dial(address)).frames
+    const impatient = await openHost({ answerMs: 200 })
+    const open = async () => (await dial(impatient.address)).frames
     const send = async (bytes: Buffer) => {
       const frames = await open()
       frames.socket.write(bytes)
-      return reasonOf(frames.next(Host, 2_000))
+      return reasonOf(frames.next(Host, 10_000))
     }
     const framed = (body: Buffer | string) => Buffer.concat([Buffer.from([0, 0, 0, body.length]), Buffer.from(body)])
     const answers = await Promise.all([
@@ -423,8 +423,9 @@ describe('The join side of the cluster port', () => {
     for (const answer of answers) expect(answer).toMatch(/^(unreachable|ended)/)
     const flood = await open()
     flood.socket.write(Buffer.concat(Array.from({ length: 20_000 }, () => framed('{"type":"here"}'))))
-    expect(await reasonOf(flood.next(Host, 2_000))).toMatch(/ended|unreachable/)
+    expect(await reasonOf(flood.next(Host, 10_000))).toMatch(/ended|unreachable/)
 
+    const { host, address } = await openHost()
     const waiting = []
     for (let count = 0; count < 8; count++) {
       const one = begin(address, { applicant: applicant({ id: `pc-${count}` }) })
