@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Route } from '../cluster/directory.ts'
 import { parseJid } from '../xmpp/jid.ts'
 import { buildStanza } from '../xmpp/stanza.ts'
-import { decide, keepOf } from './message.ts'
+import { decide, keepOf } from './message-rules.ts'
 
 const juliet = 'juliet@office.test'
 

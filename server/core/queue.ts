@@ -6,21 +6,9 @@ import { archiveMigrations, columnsOf, recoverStream } from './archive-table.ts'
 import { letGo, pendingRows, type Taker, takePending, waitingAmong } from './archive-table-waiting.ts'
 import { inputOf, KeptRow, type RowCounter, type RowInput, type RowKeeper } from './kept-row.ts'
 import { Crossings } from './queue-crossings.ts'
+import { type QueueLimits, WriteLine, type WrittenGroup } from './queue-line.ts'
 import { GroupWriter } from './queue-writer.ts'
 import type { RecentLimits } from './recent-writes.ts'
-
-export interface QueueLimits {
-  /** Bytes of stanzas that may wait for the database; at the limit senders get resource-constraint. */
-  readonly bytes: number
-  /** Rows in one group. */
-  readonly groupRows: number
-  /** How long a group gathers, in milliseconds: an ack waits that long, delivery does not. */
-  readonly gatherMs: number
-  /** As soon as so many wait, a group gathers no longer. */
-  readonly gatherRows: number
-}
-
-const defaultLimits: QueueLimits = { bytes: 64 * 2 ** 20, groupRows: 500, gatherMs: 50, gatherRows: 250 }
 
 /**
  * The archive is the queue: every message that must survive becomes a row; rows are committed in groups by one writer,
@@ -32,17 +20,10 @@ export class ArchiveQueue implements RowKeeper {
   readonly #db: Database
   readonly #log: Logger
   readonly #nextId: () => string
-  readonly #limits: QueueLimits
   readonly #writer: GroupWriter
+  readonly #line: WriteLine
   readonly #crossings: Crossings
   #isAlone: boolean
-  #waiting: KeptRow[] = []
-  #taken: KeptRow[] = []
-  #given: KeptRow[] = []
-  #bytes = 0
-  #timer: NodeJS.Timeout | undefined
-  #writing: Promise<void> | undefined
-  #isClosed = false
   /** Rows a session here may still acknowledge, and rows not committed yet. */
   readonly #live = new Map<string, KeptRow>()
   /** Ids taken while somebody reads pending rows. */
@@ -68,10 +49,13 @@ export class ArchiveQueue implements RowKeeper {
     this.#db = db
     this.#log = log
     this.#nextId = options.nextId
-    this.#limits = { ...defaultLimits, ...options.limits }
     this.#writer = new GroupWriter({ db, log, recent: options.recent })
     this.#writer.onRefused = row => row.maker === undefined && this.onRefused?.(row)
-    this.#writer.onWork = () => this.#flushNow()
+    this.#line = new WriteLine({
+      writer: this.#writer,
+      limits: options.limits,
+      onWritten: group => this.#written(group),
+    })
     this.#crossings = new Crossings({
       bus,
       find: id => this.#live.get(id),
@@ -86,12 +70,12 @@ export class ArchiveQueue implements RowKeeper {
 
   /** Bytes of stanzas that wait for the database. */
   get waitingBytes(): number {
-    return this.#bytes
+    return this.#line.bytes
   }
 
   /** Rows that wait for the database. */
   get waitingRows(): number {
-    return this.#waiting.length
+    return this.#line.rows
   }
 
   /** Rows committed since the start, for metrics. */
@@ -101,7 +85,7 @@ export class ArchiveQueue implements RowKeeper {
 
   /** Nothing waits to be written, no mark either. */
   get isIdle(): boolean {
-    return this.#waiting.length === 0 && !this.#hasChanges && !this.#writing
+    return this.#line.isIdle
   }
 
   /** What was committed lately and is kept for a failover: about so many bytes, of so many milliseconds; rows that went too early since the start. */
@@ -116,12 +100,10 @@ export class ArchiveQueue implements RowKeeper {
    *   resource-constraint and nothing is delivered
    */
   add(input: RowInput): KeptRow | 'full' {
-    if (this.#bytes >= this.#limits.bytes || this.#isClosed) return 'full'
+    if (this.#line.isFull) return 'full'
     const row = new KeptRow(this, this.#nextId(), input, input.stream?.inbox?.next)
     input.stream?.inbox?.hold(row)
-    this.#bytes += input.stanza.bytes.length
-    this.#waiting.push(row)
-    this.#schedule()
+    this.#line.add(row)
     return row
   }
 
@@ -176,9 +158,8 @@ export class ArchiveQueue implements RowKeeper {
       this.#crossings.sayTaken(row)
       return
     }
-    this.#taken.push(row)
+    this.#line.addTaken(row)
     this.forgetIfDone(row)
-    this.#schedule()
   }
 
   /** Whose a row is has changed; if it is committed, the next group writes that down: after a crash its client tells what it has. */
@@ -190,10 +171,8 @@ export class ArchiveQueue implements RowKeeper {
     const known = this.#live.get(row.id)
     // Of two of the same row the younger one knows better: it was read from the table since.
     if (row.isMarked || (known && known !== row)) return
-    row.isMarked = true
     this.#live.set(row.id, row)
-    this.#given.push(row)
-    this.#schedule()
+    this.#line.addGiven(row)
   }
 
   /** A row was sent to another node, which must know when it is committed. */
@@ -218,17 +197,8 @@ export class ArchiveQueue implements RowKeeper {
    * Resolves when everything added before this call is committed, also what a failover may have lost, or after `waitMs`.
    * @returns whether it is
    */
-  async flushed(waitMs = 5_000): Promise<boolean> {
-    // A row leaves the line only when it is settled, so the last one in it is the last there is.
-    const last = this.#waiting.at(-1)
-    const end = Date.now() + waitMs
-    while ((last && this.#waiting.includes(last)) || !this.#writer.isDone) {
-      this.#flushNow()
-      const left = end - Date.now()
-      if (left <= 0 || !this.#writing) return false
-      await Promise.race([this.#writing, pause(left)])
-    }
-    return true
+  flushed(waitMs = 5_000): Promise<boolean> {
+    return this.#line.flushed(waitMs)
   }
 
   /**
@@ -240,13 +210,10 @@ export class ArchiveQueue implements RowKeeper {
     await this.flushed()
     this.#isAlone = this.#crossings.isAlone
     // What was let go of lately must not be let go of after it was taken again.
-    for (let round = 0; round < 3 && !this.#isAlone && this.#hasChanges; round++) {
-      this.#flushNow()
-      await this.#writing
-    }
+    if (!this.#isAlone) await this.#line.marksFlushed(3)
     await this.#tidying
     // What is taken while the database looks would come back as if it still waited.
-    const taken = new Set(this.#taken.map(row => row.id))
+    const taken = new Set(this.#line.takenIds)
     this.#watchers.add(taken)
     try {
       const found = this.#isAlone
@@ -316,60 +283,23 @@ export class ArchiveQueue implements RowKeeper {
 
   /** Writes what waits, at most for `waitMs`, then refuses more. */
   async close(waitMs = 5_000): Promise<void> {
-    const end = Date.now() + waitMs
-    const isDone = await this.flushed(waitMs)
-    this.#isClosed = true
-    while (isDone && this.#hasChanges && Date.now() < end) {
-      this.#flushNow()
-      await Promise.race([this.#writing, pause(end - Date.now())])
-    }
-    clearTimeout(this.#timer)
+    const isDone = await this.#line.close(waitMs)
     this.#crossings.close()
     this.#writer.close()
-    if (!isDone)
-      this.#log.error({ rows: this.#waiting.length }, 'messages were not acknowledged: database away at stop')
+    if (!isDone) this.#log.error({ rows: this.#line.rows }, 'messages were not acknowledged: database away at stop')
   }
 
-  #schedule(): void {
-    if (this.#writing || this.#isClosed) return
-    if (this.#waiting.length >= this.#limits.gatherRows || !this.#writer.isDone) this.#flushNow()
-    else this.#timer ??= setTimeout(() => this.#flushNow(), this.#limits.gatherMs)
-  }
-
-  #flushNow(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
-    if (this.#writing || (this.#waiting.length === 0 && !this.#hasChanges)) return
-    // Not at once: what it calls may call back here, and must find that a group is being written.
-    const writing = Promise.resolve().then(() => this.#writeGroup())
-    this.#writing = writing.finally(() => {
-      this.#writing = undefined
-      if (this.#waiting.length > 0 || this.#hasChanges) this.#schedule()
-    })
-  }
-
-  /** Whether committed rows have changed since, or are to be written again. */
-  get #hasChanges(): boolean {
-    return this.#taken.length > 0 || this.#given.length > 0 || !this.#writer.isDone
-  }
-
-  async #writeGroup(): Promise<void> {
-    this.#isAlone = this.#crossings.isAlone
-    if (!(await this.#writer.rewrite())) return
-    const group = this.#waiting.slice(0, this.#limits.groupRows)
-    const taken = this.#taken.slice(0, this.#limits.groupRows * 4)
-    const given = this.#given.slice(0, this.#limits.groupRows * 4)
-    for (const row of group) row.written ??= { isPending: row.isPending, outStream: row.outStream, holder: row.holder }
-    const changed = given.filter(row => row.isPending && !row.hasDeparted)
-    for (const row of given) row.isMarked = false
-    if (!(await this.#writer.write(group, taken, changed))) return
-    this.#waiting = this.#waiting.slice(group.length)
-    this.#taken = this.#taken.slice(taken.length)
-    this.#given = this.#given.slice(given.length)
-    for (const row of group) this.#committed(row)
-    this.#settled(group)
+  #written({ rows, given }: WrittenGroup): void {
+    const counters = new Set<RowCounter>()
+    for (const row of rows) {
+      this.#committed(row)
+      this.forgetIfDone(row)
+      if (row.counter) counters.add(row.counter)
+    }
     for (const row of given) this.forgetIfDone(row)
-    if (!this.#isAlone) this.#announce([...group, ...changed])
+    for (const counter of counters) counter.settle()
+    this.#isAlone = this.#crossings.isAlone
+    if (!this.#isAlone) this.#announce([...rows, ...given])
   }
 
   /** What changed since a row was first written down is written too: the table may hold the former. */
@@ -379,7 +309,7 @@ export class ArchiveQueue implements RowKeeper {
     if (row.state !== 'committed' || !written) return
     // Its maker may have written it before.
     const isDoubtful = row.maker !== undefined
-    if (!row.isPending && (isDoubtful || written.isPending)) this.#taken.push(row)
+    if (!row.isPending && (isDoubtful || written.isPending)) this.#line.addTaken(row)
     else if (isDoubtful) {
       if (row.outStream !== undefined || row.heldBefore !== undefined) this.markGiven(row)
     } else if (row.isPending && (written.outStream !== row.outStream || written.holder !== row.holder)) {
@@ -393,32 +323,18 @@ export class ArchiveQueue implements RowKeeper {
   #committedByMaker(row: KeptRow, as: WrittenAs): void {
     if (row.state === 'queued') row.state = 'committed'
     if (!row.isPending) {
-      if (as !== 'done') this.#taken.push(row)
+      if (as !== 'done') this.#line.addTaken(row)
     } else if (as === 'done') row.isPending = false
     else if (row.holder === this.holder ? as === 'waits' && row.outStream !== undefined : as !== 'other')
       this.markGiven(row)
     this.forgetIfDone(row)
     row.counter?.settle()
-    this.#schedule()
   }
 
   /** Rows of others that this node writes itself: should their maker write them too, the first one counts. */
   #writeHere(rows: readonly KeptRow[]): void {
-    for (const row of rows) {
-      this.#bytes += row.input.stanza.bytes.length
-      this.#waiting.push(row)
-    }
-    this.#flushNow()
-  }
-
-  #settled(group: readonly KeptRow[]): void {
-    const counters = new Set<RowCounter>()
-    for (const row of group) {
-      this.#bytes -= row.input.stanza.bytes.length
-      if (row.counter) counters.add(row.counter)
-      this.forgetIfDone(row)
-    }
-    for (const counter of counters) counter.settle()
+    for (const row of rows) this.#line.add(row)
+    this.#line.flushNow()
   }
 
   #announce(rows: readonly KeptRow[]): void {
@@ -430,5 +346,3 @@ export class ArchiveQueue implements RowKeeper {
     if (waiting.size > 0) this.onWaiting?.(waiting)
   }
 }
-
-const pause = (milliseconds: number): Promise<void> => new Promise(resolve => setTimeout(resolve, milliseconds))
