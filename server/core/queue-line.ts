@@ -158,7 +158,7 @@ export class WriteLine {
     const isWritten = await this.#writer.write(
       rows,
       taken,
-      given.filter(row => row.isPending),
+      given.filter(row => row.isPending && !row.hasDeparted),
     )
     if (!isWritten) return
     this.#waiting = this.#waiting.slice(rows.length)
