@@ -208,6 +208,8 @@ class HazelcastNode implements Hazelcast {
   #setMembers(numbers: readonly number[]): void {
     const left = this.#members.filter(number => !numbers.includes(number) && number !== this.#options.self.number)
     const isSame = left.length === 0 && numbers.length === this.#members.length
+    // A node that was removed from the office has no slot any more.
+    this.#tunnel.refresh()
     this.#members = numbers
     if (isSame) return
     // A lost connection to the own member says nothing of the others.

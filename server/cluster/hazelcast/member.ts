@@ -46,6 +46,7 @@ export interface Member {
   close(): Promise<void>
 }
 
+const starting = 'The Hazelcast member of this PC is being started.'
 /** Something was missing: it is looked for again. */
 const lookAgainMs = 60_000
 /** A run of this length ends a series of failures. */
@@ -64,7 +65,7 @@ export function superviseMember(options: MemberOptions): Member {
 class SupervisedMember implements Member {
   running: Member['running']
   isOff = false
-  sentence = 'The Hazelcast member of this PC is being started.'
+  sentence = starting
   version: string | undefined
   health: MemberHealth | undefined
   readonly #options: MemberOptions
@@ -160,9 +161,9 @@ class SupervisedMember implements Member {
       signal.addEventListener('abort', () => resolve(undefined), { once: true })
     })
     const how = await Promise.race([member.exited, asked])
-    if (how === undefined) this.#tell('The Hazelcast member of this PC is being started.', false)
     this.running = undefined
     this.health = undefined
+    if (!this.#closing.signal.aborted) this.#tell(starting, false)
     this.#options.onChange()
     ended.abort()
     if (how === undefined) await member.stop()

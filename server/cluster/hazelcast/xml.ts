@@ -81,6 +81,7 @@ function toXml(name: string, value: ConfigurationValue, parent = ''): Element {
     else if (name === 'merge-policy')
       key === 'class-name' ? element.t(String(inner)) : addAttribute(element, key, inner)
     else if (key === 'interfaces' && name === 'interfaces') addList(element, 'interface', inner)
+    else if (name === 'tcp-ip' && typeof inner !== 'object') addAttribute(element, key, inner)
     else if (key === 'member-list') addList(element.c(key), 'member', inner)
     else if (key === 'endpoint-groups') addNamed(element, 'endpoint-group', inner)
     else if (key === 'map' && parent === '') addNamed(element, 'map', inner)

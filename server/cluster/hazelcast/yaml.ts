@@ -59,7 +59,7 @@ export function memberConfiguration(options: MemberOptions): Configuration {
       join: {
         'auto-detection': { enabled: false },
         multicast: { enabled: false },
-        'tcp-ip': { enabled: true, 'member-list': slots },
+        'tcp-ip': { enabled: true, 'connection-timeout-seconds': 3, 'member-list': slots },
       },
       'rest-api': {
         enabled: true,
