@@ -50,7 +50,15 @@ export class Admission {
     return true
   }
 
-  /** It is authenticated, or over. */
+  /** It is a node of the office: it does not count any more, and neither does its handshake. */
+  authenticated(socket: net.Socket): void {
+    const address = this.#bySocket.get(socket)?.address
+    this.leave(socket)
+    const count = address === undefined ? undefined : this.#handshakes.get(address)
+    if (address !== undefined && count !== undefined && count > 0) this.#handshakes.set(address, count - 1)
+  }
+
+  /** It is over, or somebody else keeps its limits now. */
   leave(socket: net.Socket): void {
     const waiting = this.#bySocket.get(socket)
     if (!waiting) return

@@ -2,6 +2,7 @@
 import type { TLSSocket } from 'node:tls'
 import { plainAddress } from './admission.ts'
 import type { Channel } from './channel.ts'
+import { farewell } from './farewell.ts'
 import { ackFrame, type Frame, FrameReader, kind, plainFrame, readAck } from './frames.ts'
 import { type Hello, readHello, readJson, whole } from './hello.ts'
 
@@ -41,7 +42,6 @@ export interface LinkOptions {
 }
 
 const batchBytes = 262_144
-const farewellMs = 1_000
 
 export class Link {
   /** What this side said first: void when the channel has changed since. */
@@ -138,18 +138,8 @@ export class Link {
     this.#plain = []
     let hasMore = this.isActive
     while (hasMore) hasMore = this.#gather(parts)
-    this.#socket.end(Buffer.concat([...parts, word]))
-    // The other side's words are of no interest any more, but its end is waited for.
     this.#over(why, 'us')
-    this.#socket.removeAllListeners('data')
-    this.#socket.resume()
-    return new Promise(resolve => {
-      const limit = setTimeout(() => this.#socket.destroy(), farewellMs)
-      this.#socket.once('close', () => {
-        clearTimeout(limit)
-        resolve()
-      })
-    })
+    return farewell(this.#socket, Buffer.concat([...parts, word]))
   }
 
   /** Ends it at once; unread bytes are dropped. */

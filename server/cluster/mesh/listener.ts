@@ -4,6 +4,7 @@ import tls from 'node:tls'
 import type { Logger } from 'pino'
 import type { KnownNode } from '../node.ts'
 import { Admission, plainAddress } from './admission.ts'
+import { farewell } from './farewell.ts'
 import { FrameReader, kind, plainFrame } from './frames.ts'
 import { type Hello, readHello } from './hello.ts'
 import { alpnHazelcast, alpnJoin, alpnLink, type Identity } from './identity.ts'
@@ -53,11 +54,11 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
         'connection at the cluster port refused',
       )
       // Only somebody of the office may know why.
-      if (checked.isOurs) socket.end(plainFrame(kind.refuse, checked.fault))
+      if (checked.isOurs) void farewell(socket, plainFrame(kind.refuse, checked.fault))
       else socket.destroy()
       return
     }
-    admission.leave(raw)
+    admission.authenticated(raw)
     takeNode(socket, checked.node)
   }
 
@@ -97,7 +98,7 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
       const hello = readHello(frame.payload)
       if (typeof hello === 'string') {
         log.warn({ node: node.name, why: hello }, 'connection of another PC refused')
-        return void socket.end(plainFrame(kind.refuse, hello))
+        return void farewell(socket, plainFrame(kind.refuse, hello))
       }
       options.onNode(socket, node, hello, reader)
     }

@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { CallFault, type Peer, type StreamPurpose } from '../mesh.ts'
 import { type Dialled, dialAddress } from './dial.ts'
 import type { FarPeer } from './far-peer.ts'
+import { farewell } from './farewell.ts'
 import { FrameReader, kind, plainFrame } from './frames.ts'
 import { type Hello, type HelloBase, streamHello } from './hello.ts'
 import { alpnHazelcast, alpnLink, type Identity } from './identity.ts'
@@ -94,7 +95,7 @@ export class Streams {
       expected?.peer === peer && expected.purpose === purpose ? expected.take : taker && (() => taker(socket, peer))
     if (!take || isFull) {
       const why = isFull ? 'too many streams are open there' : 'nobody takes such streams there at the moment'
-      socket.end(plainFrame(kind.refuse, why))
+      void farewell(socket, plainFrame(kind.refuse, why))
       return
     }
     this.#keep(socket, peer)
