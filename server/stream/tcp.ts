@@ -63,8 +63,8 @@ export async function listenTcp(options: TcpOptions): Promise<Listener> {
       refuse(socket, mode, streams.parts)
       return
     }
-    const transport = new TcpTransport(socket, { address, tls: options.tls, isPlaintextAllowed })
-    if (mode === 'tls') transport.secure([...alpn.c2s])
+    const names = mode === 'tls' ? alpn.c2s : undefined
+    const transport = new TcpTransport(socket, { address, tls: options.tls, isPlaintextAllowed, alpn: names })
     transport.listener = new ClientStream(streams, transport)
   }
   await new Promise<void>((resolve, reject) => {
@@ -111,12 +111,20 @@ class TcpTransport implements Transport {
   /** The certificate that was shown; undefined while in the clear. */
   #shown: CertificateInUse | undefined
 
-  constructor(socket: net.Socket, options: { address: string; tls: ServerTls; isPlaintextAllowed: boolean }) {
+  /** @param options.alpn with these names TLS begins at once */
+  constructor(
+    socket: net.Socket,
+    options: { address: string; tls: ServerTls; isPlaintextAllowed: boolean; alpn: readonly string[] | undefined },
+  ) {
     this.address = options.address
     this.#tls = options.tls
     this.isPlaintextAllowed = options.isPlaintextAllowed
     this.#socket = socket
-    this.#listen(socket)
+    // Nobody may have listened before TLS does: what stood behind a PROXY header would be lost.
+    if (options.alpn) {
+      socket.on('error', () => socket.destroy())
+      this.secure(options.alpn)
+    } else this.#listen(socket)
   }
 
   get kind(): 'tcp' | 'tls' {
