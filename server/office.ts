@@ -15,6 +15,7 @@ import { followFiles } from './net/follow-files.ts'
 import { OfficeCertificates } from './net/office-certificates.ts'
 import { openServerTls, type ServerTls } from './net/tls.ts'
 import type { DataFolder } from './node.ts'
+import { clusterFeature } from './nodes/settings.ts'
 import { Opening } from './opening.ts'
 import { acceptBosh, BOSH_PATH } from './stream/bosh.ts'
 import { whyNotReady } from './stream/readiness.ts'
@@ -68,7 +69,7 @@ const nodesFeature = feature({
 
 /** All features of an office: those given, and what belongs to every office. */
 export function officeFeatures(features: readonly Feature[]): readonly Feature[] {
-  return [adminFeature, nodesFeature, backupFeature as Feature, ...features]
+  return [adminFeature, nodesFeature, backupFeature as Feature, clusterFeature as Feature, ...features]
 }
 
 /**

@@ -4,6 +4,7 @@ import { CallFault, type Client, connect } from './client.ts'
 import { databaseStatus, testDatabase, trust } from './database.ts'
 import { helpText } from './help.ts'
 import { move } from './move.ts'
+import { drain, joinCode, nodes } from './nodes.ts'
 import type { Command } from './parse.ts'
 import type { DatabaseCommand } from './parse-database.ts'
 import { PipeFault, readPiped } from './piped.ts'
@@ -39,7 +40,9 @@ export async function runCommand(
     return 0
   }
   try {
-    return await carryOut(command, { folder: command.data ?? here.dataFolder, print, complain })
+    return await carryOut(command, {
+      ...{ folder: command.data ?? here.dataFolder, version: here.version, print, complain },
+    })
   } catch (error) {
     if (error instanceof PipeFault) {
       complain(error.message)
@@ -54,7 +57,12 @@ export async function runCommand(
 
 async function carryOut(
   command: WorkCommand,
-  { folder, print, complain }: { folder: string; print: (text: string) => void; complain: (text: string) => void },
+  {
+    folder,
+    version,
+    print,
+    complain,
+  }: { folder: string; version: string; print: (text: string) => void; complain: (text: string) => void },
 ): Promise<number> {
   const server = (): Promise<Client> => connect(folder)
   const output = { json: command.json, print }
@@ -71,6 +79,15 @@ async function carryOut(
       return backup(await server(), command, output)
     case 'restore':
       return restoreBackup(command, { folder, print, complain })
+    case 'nodes':
+      return nodes(await server(), command, output)
+    case 'join-code':
+      return joinCode(await server(), output)
+    case 'join':
+      // Needs much of the server, the others next to nothing.
+      return (await import('./join.ts')).join(command, { folder, version, print })
+    case 'drain':
+      return drain(await server(), command, output)
     default:
       return command satisfies never
   }

@@ -10,6 +10,10 @@ const general = `Lanthorn, chat for offices.
   lanthorn db …              where the data is; tries other PostgreSQL servers, moves the data
   lanthorn backup            makes a backup now; also lists and proves them
   lanthorn restore BACKUP    puts the office back to a backup
+  lanthorn nodes             the PCs that carry the office
+  lanthorn join-code         makes a code that lets one more PC join
+  lanthorn join CODE         makes this PC one of an office that is there
+  lanthorn drain             takes this PC out for maintenance: its people go to the others
   lanthorn help COMMAND      more about one of them
   lanthorn --version
 
@@ -28,7 +32,7 @@ Prints “ready {…}” when people can log in. Ends on SIGTERM (or Ctrl+C).
 `,
   status: `lanthorn status [--data DIR] [--json]
 
-Says how the office is. Exit code 0 while chat works, 1 when something is broken.
+Says how the office is: the PCs, their links and how long they take, where the database is, versions. Exit code 0 while chat works, 1 when something is broken.
 `,
   doctor: `lanthorn doctor [--data DIR] [--json]
 
@@ -83,6 +87,31 @@ recovery sheet; without the option it is read from standard input.
   --url URL            an empty PostgreSQL database to restore into; - reads it from standard input
   --recovery-key KEY   opens the keys of the office in the backup; - reads it from standard input
   --yes                does not ask
+`,
+  nodes: `lanthorn nodes [--discover] [--data DIR] [--json]
+
+The PCs that carry the office: how each is, its people, its links, where the database is.
+Exit code 0 when all are there, 1 when one is missing.
+
+  --discover       the offices and PCs that announce themselves on this network instead
+`,
+  'join-code': `lanthorn join-code [--data DIR] [--json]
+
+Prints a join code: good for one PC and 15 minutes. On that PC: lanthorn join CODE
+`,
+  join: `lanthorn join CODE|ADDRESS [--data EMPTY-DIR] [--json]
+
+Makes this PC one of an office that is there: with a join code (lanthorn join-code), or with the
+address of one of its PCs; then both show the same code, and somebody there presses Accept.
+CODE may be -: it is read from standard input. Afterwards “lanthorn run” starts it.
+Without a person: a token in the autosetup file (“cluster”) on all PCs.
+`,
+  drain: `lanthorn drain [NAME] [--resume] [--data DIR] [--json]
+
+Takes a PC (this one without a NAME) out for maintenance: its people go on to other PCs, nobody
+logs in there. It stays so over a restart.
+
+  --resume         people can log in there again
 `,
 }
 

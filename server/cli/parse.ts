@@ -11,6 +11,16 @@ import {
   type RestoreCommand,
   type Values,
 } from './parse-database.ts'
+import {
+  type DrainCommand,
+  type JoinCodeCommand,
+  type JoinCommand,
+  type NodesCommand,
+  parseDrain,
+  parseJoin,
+  parseJoinCode,
+  parseNodes,
+} from './parse-nodes.ts'
 
 /** What the program shall do. `data` undefined: the usual data folder. */
 export type Command =
@@ -21,6 +31,10 @@ export type Command =
   | DatabaseCommand
   | BackupCommand
   | RestoreCommand
+  | NodesCommand
+  | JoinCodeCommand
+  | JoinCommand
+  | DrainCommand
   | { name: 'help'; topic: Topic | undefined }
   | { name: 'version' }
 
@@ -32,7 +46,18 @@ export type UserCommand = { name: 'user'; data?: string; json: boolean } & (
 )
 
 /** What there is help for. */
-export type Topic = 'run' | 'status' | 'doctor' | 'user' | 'db' | 'backup' | 'restore'
+export type Topic =
+  | 'run'
+  | 'status'
+  | 'doctor'
+  | 'user'
+  | 'db'
+  | 'backup'
+  | 'restore'
+  | 'nodes'
+  | 'join-code'
+  | 'join'
+  | 'drain'
 
 type Options = Record<string, { type: 'string' | 'boolean'; short?: string }>
 
@@ -47,6 +72,10 @@ const known: Record<Topic, Options> = {
   db: { data: text, json: flag, detach: flag, cancel: flag, resume: flag, forget: flag },
   backup: { data: text, json: flag },
   restore: { data: text, json: flag, url: text, yes: flag, 'recovery-key': text },
+  nodes: { data: text, json: flag, discover: flag },
+  'join-code': { data: text, json: flag },
+  join: { data: text, json: flag },
+  drain: { data: text, json: flag, resume: flag },
 }
 const topics = Object.keys(known) as Topic[]
 const actions = ['add', 'remove', 'list', 'password'] as const
@@ -97,6 +126,10 @@ function make(topic: Topic, values: Values, names: string[]): Command | Misunder
   if (topic === 'db') return parseDatabase(common, values, names)
   if (topic === 'backup') return parseBackup(common, names)
   if (topic === 'restore') return parseRestore(common, values, names)
+  if (topic === 'nodes') return parseNodes(common, values, names)
+  if (topic === 'join-code') return parseJoinCode(common, names)
+  if (topic === 'join') return parseJoin(common, names)
+  if (topic === 'drain') return parseDrain(common, values, names)
   const [stray] = names
   if (stray !== undefined) return misunderstood(`${topic} takes no name, but there is ${stray} behind it.`)
   if (topic !== 'run') return { name: topic, ...common }

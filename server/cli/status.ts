@@ -5,6 +5,7 @@ import { getSession } from '../admin/contract/session.ts'
 import { counted, readableBytes } from '../admin/words.ts'
 import { CallFault, type Client } from './client.ts'
 import { marks } from './marks.ts'
+import { nodeLines } from './nodes.ts'
 
 /** A few lines about the office. @returns exit code 0 while chat works, else 1 @throws CallFault */
 export async function status(call: Client, options: { json: boolean; print: (text: string) => void }): Promise<number> {
@@ -21,6 +22,7 @@ export async function status(call: Client, options: { json: boolean; print: (tex
         `  ${figures.peopleOnline} of ${counted(figures.people, 'person').replace(/persons$/, 'people')} online`,
         `  ${counted(figures.messagesToday, 'message')} today${slowest}`,
         `  ${readableBytes(figures.storedBytes)} stored, ${readableBytes(figures.diskFreeBytes)} free`,
+        ...home.pcs.flatMap(nodeLines),
       ].join('\n'),
     )
   }

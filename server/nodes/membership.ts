@@ -25,6 +25,8 @@ const TOUCH_MS = 5_000
 const READ_MS = 30_000
 /** How long a removed PC is waited for, to learn of it. */
 const FAREWELL_MS = 2_000
+/** How long a removed PC goes on. */
+const LEAVE_MS = 500
 
 export interface MembershipOptions {
   readonly folder: DataFolder
@@ -64,8 +66,8 @@ export class Membership {
     this.#undo.push(
       bus.onTell('nodes', (hint: Hint) => void this.#hear(hint)),
       bus.onAsk('removed', () => {
-        // Answered first: the link ends with what follows.
-        setImmediate(() => void this.#leave())
+        // Answered first: the link ends with what follows; and whoever asked for it on this PC gets an answer too.
+        setTimeout(() => void this.#leave(), LEAVE_MS).unref()
         return true
       }),
     )

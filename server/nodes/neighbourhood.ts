@@ -268,10 +268,15 @@ export class Neighbourhood {
     this.#cluster = undefined
   }
 
+  /** Tests leave the member out, which takes seconds to start. */
+  async #hazelcast(): Promise<string | undefined> {
+    return process.env.LANTHORN_TEST_NO_HAZELCAST === '1' ? undefined : hazelcastHere()
+  }
+
   #applicant() {
     const { folder, name, version } = this.#options
     return withClusterPort(this.#options.listen()).then(async listen =>
-      applicantOf({ folder, name, listen, version, hazelcast: await hazelcastHere() }),
+      applicantOf({ folder, name, listen, version, hazelcast: await this.#hazelcast() }),
     )
   }
 
@@ -292,7 +297,7 @@ export class Neighbourhood {
     await foundOffice({
       ...{ folder, known, db, url, version, name: identity.node },
       addresses: clusterAddresses(host, cluster),
-      hazelcast: await hazelcastHere(),
+      hazelcast: await this.#hazelcast(),
     })
   }
 
@@ -306,7 +311,7 @@ export class Neighbourhood {
       authority: await officeAuthority(folder, office),
       listen: { host: listen.host, port: listen.cluster },
       cluster: this.settings,
-      hazelcast: await hazelcastHere(),
+      hazelcast: await this.#hazelcast(),
       reader: this.#reader,
       onRemoved: () => {
         void (async () => {

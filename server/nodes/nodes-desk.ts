@@ -23,7 +23,7 @@ export interface NodeActions {
   discover(): Promise<Discovered>
 }
 
-type Topic = 'pc-drain' | 'pc-resume' | 'pc-restart' | 'pc-answer'
+type Topic = 'pc-drain' | 'pc-resume' | 'pc-restart' | 'pc-answer' | 'pc-remove'
 
 export class ClusterNodesDesk implements NodesDesk {
   readonly enabled = true
@@ -41,6 +41,7 @@ export class ClusterNodesDesk implements NodesDesk {
       bus.onAsk('pc-drain', () => this.#drainHere()),
       bus.onAsk('pc-resume', () => this.#resumeHere()),
       bus.onAsk('pc-restart', () => actions.restart()),
+      bus.onAsk('pc-remove', (body: { name: string }) => this.remove(body.name)),
       bus.onAsk('pc-answer', (body: { id: string; accept: boolean; by: string }) =>
         this.#answerHere(body.id, body.accept, body.by),
       ),
@@ -157,7 +158,10 @@ export class ClusterNodesDesk implements NodesDesk {
     const node = this.#find(name)
     const view = this.nodes.find(one => one.number === node.number)
     if (view && !view.canRemove) throw refusal('refused', `${view.whyNotRemove}`)
-    await this.#cluster.membership.remove(node)
+    if (node.name !== this.node) return this.#cluster.membership.remove(node)
+    const other = this.#cluster.peers.find(({ state }) => state === 'up')
+    if (!other) throw refusal('refused', 'No other PC is there to go on with the office: this one must stay.')
+    await this.#ask(other.node.name, 'pc-remove', { name }, ASK_MS)
   }
 
   onChange(listener: () => void): () => void {

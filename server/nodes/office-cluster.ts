@@ -12,6 +12,7 @@ import type { Office } from '../office.ts'
 import type { Store } from '../store.ts'
 import { DatabasePlace } from './database-place.ts'
 import { Gossip, type GossipWord } from './gossip.ts'
+import { OwnMember } from './member.ts'
 import { Membership } from './membership.ts'
 import { type Ground, openGround } from './open-cluster.ts'
 import type { StatusReader } from './status.ts'
@@ -55,6 +56,7 @@ export class OfficeCluster {
   readonly host: JoinHost
   readonly options: OfficeClusterOptions
   readonly gossip: Gossip
+  readonly member: OwnMember
   readonly #undo: (() => void)[] = []
   #opened: Opened | undefined
   #people = 0
@@ -72,7 +74,10 @@ export class OfficeCluster {
       mesh: ground.mesh,
       bus: ground.bus,
       addresses: () => ground.addresses(),
-      onChange: () => this.gossip?.stir(),
+      onChange: () => {
+        this.gossip?.stir()
+        this.member?.look()
+      },
     })
     const { self } = ground
     this.host = new JoinHost({
@@ -91,6 +96,11 @@ export class OfficeCluster {
       withdraw: welcome => this.membership.withdraw(welcome),
       token: folder.secret(TOKEN_SECRET),
       log: log.child({ part: 'pairing' }),
+    })
+    this.member = new OwnMember({
+      ...{ folder, ground, log, portBase: options.cluster.hazelcastPortBase },
+      nodes: () => this.membership.nodes,
+      onChange: () => this.gossip.stir(),
     })
     this.gossip = new Gossip({ bus: ground.bus, log, read: () => this.#word() })
     this.#undo.push(
@@ -177,6 +187,7 @@ export class OfficeCluster {
   /** People can log in here. */
   open(opened: Opened): void {
     this.#opened = opened
+    this.member.look(opened.office.chat.parts.settings)
     void this.gossip.tell()
   }
 
@@ -205,6 +216,7 @@ export class OfficeCluster {
   /** Says goodbye. The database must not be needed any more. */
   async close(): Promise<void> {
     this.closeDoors()
+    await this.member.close()
     await this.place.close()
     await this.ground.close()
   }
@@ -219,7 +231,8 @@ export class OfficeCluster {
       state: !opened ? 'starting' : this.#isDraining ? 'paused' : 'on',
       database: ownerName === undefined ? 'outside' : place.isHere ? 'main' : 'through',
       ...(ownerName !== undefined && !place.isHere && { databaseOf: ownerName }),
-      member: 'off',
+      member: this.member.state,
+      ...(this.member.version !== undefined && { hazelcast: this.member.version }),
       links: linksOf(this.peers),
     })
     return {

@@ -33,7 +33,8 @@ export function viewOf(facts: NodeFacts): Node {
   const why = whyNotRemove(facts)
   const seenAt = isThere ? facts.now : (heard?.at ?? (registered ? facts.now - registered.unseenMs : undefined))
   return {
-    ...(word ? told(word) : silent(node, ownerName)),
+    ...(word ? told(word) : silent()),
+    ...placeOf(node, ownerName),
     number: node.number,
     name: node.name,
     here: isHere,
@@ -46,10 +47,13 @@ export function viewOf(facts: NodeFacts): Node {
   }
 }
 
-type Told = Omit<Node, 'number' | 'name' | 'here' | 'state' | 'sentence' | 'settings' | 'canRemove'>
+type Told = Omit<
+  Node,
+  'number' | 'name' | 'here' | 'state' | 'sentence' | 'settings' | 'canRemove' | 'database' | 'databaseOf'
+>
 
 function told(word: NodeStatus): Told {
-  const { system, version, upSince, addresses, people, connections, routes, database, databaseOf, member } = word
+  const { system, version, upSince, addresses, people, connections, routes, member } = word
   const { hazelcast, cpuPercent, memoryBytes, diskFreeBytes, diskBytes, links } = word
   return {
     system,
@@ -59,8 +63,6 @@ function told(word: NodeStatus): Told {
     people,
     connections,
     routes,
-    database,
-    ...(databaseOf !== undefined && { databaseOf }),
     member,
     ...(hazelcast !== undefined && { hazelcast }),
     cpuPercent,
@@ -71,18 +73,14 @@ function told(word: NodeStatus): Told {
   }
 }
 
-function silent(node: KnownNode, ownerName: string | undefined): Told {
-  const database = ownerName === undefined ? 'outside' : ownerName === node.name ? 'main' : 'through'
-  return {
-    addresses: [],
-    people: 0,
-    connections: 0,
-    routes: 0,
-    database,
-    ...(database === 'through' && ownerName !== undefined && { databaseOf: ownerName }),
-    member: 'off',
-    links: [],
-  }
+function silent(): Told {
+  return { addresses: [], people: 0, connections: 0, routes: 0, member: 'off', links: [] }
+}
+
+/** What this PC knows itself counts: words of others may be of a moment ago. */
+function placeOf(node: KnownNode, ownerName: string | undefined): Pick<Node, 'database' | 'databaseOf'> {
+  if (ownerName === undefined) return { database: 'outside' }
+  return ownerName === node.name ? { database: 'main' } : { database: 'through', databaseOf: ownerName }
 }
 
 function stateOf({ peer, registered }: NodeFacts, word: NodeStatus | undefined): Node['state'] {
