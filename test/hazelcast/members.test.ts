@@ -29,7 +29,7 @@ interface Node {
   log: string[]
 }
 
-describe.skipIf(here === undefined)('members of three PCs', () => {
+describe.skipIf(here === undefined)('members of three PCs', { timeout: 60_000 }, () => {
   const nodes: Node[] = []
   let folder = ''
   let office: Awaited<ReturnType<typeof authority>>

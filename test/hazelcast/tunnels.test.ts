@@ -56,7 +56,7 @@ class Pc {
   }
 }
 
-describe.skipIf(!canRun)('members of two PCs on a network', () => {
+describe.skipIf(!canRun)('members of two PCs on a network', { timeout: 60_000 }, () => {
   let lab: Lab
   const pcs: Pc[] = []
   const at = (number: number): Pc => pcs[number - 1] as Pc

@@ -14,6 +14,7 @@ export type RemoteMap = Pick<
 type Follower = Parameters<SharedMap['follow']>[0]
 type Event = { readonly key: string; readonly value: string | undefined }
 
+/** From one batch to the next; the first change after a rest goes at once. */
 const gatherMs = 25
 const batchMax = 500
 const againMs = 1_000
@@ -32,6 +33,7 @@ export class RoutesMap implements SharedMap {
   #remote: RemoteMap | undefined
   #timer: NodeJS.Timeout | undefined
   #isWriting = false
+  #wroteAt = 0
 
   /** @param options.callMs longest time of one call, now */
   constructor(options: { log: Logger; callMs: () => number }) {
@@ -115,15 +117,18 @@ export class RoutesMap implements SharedMap {
       this.#waiting.clear()
     }
     this.#waiting.set(key, value)
-    this.#schedule(gatherMs)
+    this.#schedule(this.#wroteAt + gatherMs - performance.now())
   }
 
   #schedule(waitMs: number): void {
     if (this.#timer || this.#isWriting || !this.#remote || this.#waiting.size === 0) return
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined
-      if (this.#remote) void this.#flush(this.#remote)
-    }, waitMs)
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined
+        if (this.#remote) void this.#flush(this.#remote)
+      },
+      Math.max(0, waitMs),
+    )
     this.#timer.unref()
   }
 
@@ -131,7 +136,8 @@ export class RoutesMap implements SharedMap {
     const batch = [...this.#waiting].slice(0, batchMax)
     for (const [key] of batch) this.#waiting.delete(key)
     this.#isWriting = true
-    let waitMs = 0
+    this.#wroteAt = performance.now()
+    let waitMs = gatherMs
     try {
       const puts = batch.filter((pair): pair is [string, string] => pair[1] !== undefined)
       const removed = batch.filter(([, value]) => value === undefined).map(([key]) => remote.delete(key))
