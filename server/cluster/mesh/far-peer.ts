@@ -53,6 +53,7 @@ export class FarPeer implements Peer, LinkEvents {
   #active: Link | undefined
   #serial = 0
   #life: string | undefined
+  #arriving: string | undefined
   #lastHeard = 0
   #isClosed = false
 
@@ -82,6 +83,11 @@ export class FarPeer implements Peer, LinkEvents {
 
   get isReachable(): boolean {
     return this.state === 'up' || this.state === 'suspected'
+  }
+
+  /** While it is told that a former life is gone: the life that takes its place (`Hello.life`). */
+  get arriving(): string | undefined {
+    return this.#arriving
   }
 
   /** Dials it if there is no link. @param address where it was seen just now */
@@ -205,7 +211,11 @@ export class FarPeer implements Peer, LinkEvents {
     this.#candidates.delete(link)
     this.#endActive('another connection took its place')
     // Another process, or one that has given this one up: what waited for the former is lost, and everybody is told before the new one is there.
-    if (use.isFresh && this.isReachable) this.#fall('gone', 'keep')
+    if (use.isFresh && this.isReachable) {
+      this.#arriving = hello.life
+      this.#fall('gone', 'keep')
+      this.#arriving = undefined
+    }
     if (this.#isClosed || isStale({ ...link.said, knows: channel.knows }, channel)) {
       link.end('its node was removed')
       decided?.()

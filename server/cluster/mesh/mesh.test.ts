@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { describe, expect, test } from 'vitest'
@@ -195,9 +196,14 @@ describe('nodes', () => {
     const listen = { host: '127.0.0.12', port: two.port }
     await two.close()
     const again = await open(papers[1], ca, { listen, epoch: 2, nodes: [known(papers[0])] })
+    again.onStream('database', stream => stream.pipe(stream))
     await door.open()
+    // Faster than the link, or slower: it belongs to the new life, and stays.
+    const stream = await one.openStream('pc-2', 'database')
     await reached(one, 'pc-2', 'up')
     expect(story).toEqual(['up suspected 1', 'lost', 'suspected gone 1', 'gone up 2'])
+    stream.write('still there')
+    expect(String((await once(stream, 'data'))[0])).toBe('still there')
     await again.close()
   })
 

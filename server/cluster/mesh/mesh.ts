@@ -100,7 +100,7 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
       log.info({ node: peer.node.name, state: peer.state, before, why: peer.trouble }, 'link to another PC changed')
     if (!peer.isReachable) {
       calls.gone(peer)
-      streams.drop(peer)
+      streams.drop(peer, peer.arriving)
     }
     for (const tell of [...listeners]) {
       try {

@@ -46,7 +46,8 @@ const directShare = 0.6
 export class Streams {
   readonly #options: StreamsOptions
   readonly #takers = new Map<StreamPurpose, StreamTaker>()
-  readonly #open = new Map<Peer, Set<TLSSocket>>()
+  /** With the process at the other end (`Hello.life`); empty until that is known. */
+  readonly #open = new Map<Peer, Map<TLSSocket, string>>()
   readonly #expected = new Map<string, Expected>()
   readonly #closed = new AbortController()
 
@@ -98,8 +99,8 @@ export class Streams {
       void farewell(socket, plainFrame(kind.refuse, why))
       return
     }
-    this.#keep(socket, peer)
-    socket.write(plainFrame(kind.use))
+    this.#keep(socket, peer, hello.life)
+    socket.write(plainFrame(kind.use, this.#options.hello().life))
     const rest = reader.rest()
     if (rest.length > 0) socket.unshift(rest)
     take(socket)
@@ -126,9 +127,9 @@ export class Streams {
     for (const peer of [...this.#open.keys()]) this.drop(peer)
   }
 
-  /** Ends all streams of a peer. */
-  drop(peer: Peer): void {
-    for (const socket of this.#open.get(peer) ?? []) socket.destroy()
+  /** Ends all streams of a peer. @param life those to this process stay: it was faster than its link */
+  drop(peer: Peer, life?: string): void {
+    for (const [socket, theirs] of [...(this.#open.get(peer) ?? [])]) if (theirs !== life) socket.destroy()
   }
 
   async #direct(peer: FarPeer, purpose: StreamPurpose, timeoutMs: number): Promise<Dialled> {
@@ -174,7 +175,7 @@ export class Streams {
     answers?: string,
   ): Promise<TLSSocket> {
     const { name } = peer.node
-    this.#keep(socket, peer)
+    this.#keep(socket, peer, '')
     return new Promise((resolve, reject) => {
       const reader = new FrameReader(this.#options.limits.frameBytes)
       const stop = () => {
@@ -203,6 +204,7 @@ export class Streams {
         else if (frame.kind !== kind.use) fail('refused', `${name} answers nonsense.`)
         else {
           stop()
+          this.#open.get(peer)?.set(socket, frame.payload.toString())
           const rest = reader.rest()
           if (rest.length > 0) socket.unshift(rest)
           resolve(socket)
@@ -219,10 +221,10 @@ export class Streams {
     return this.#open.get(peer)?.size ?? 0
   }
 
-  #keep(socket: TLSSocket, peer: Peer): void {
-    const open = this.#open.get(peer) ?? new Set()
+  #keep(socket: TLSSocket, peer: Peer, life: string): void {
+    const open = this.#open.get(peer) ?? new Map<TLSSocket, string>()
     this.#open.set(peer, open)
-    open.add(socket)
+    open.set(socket, life)
     socket.setNoDelay(true)
     socket.setKeepAlive(true, 10_000)
     // Its owner sees the end of the stream; the error is only the reason.
