@@ -1,5 +1,6 @@
 /** Rows that wait for their receivers, in the table `archive` (archive-table.ts): read, taken, counted. */
 import type { Database } from '../db/pool.ts'
+import { earliestIdAt } from '../xmpp/id.ts'
 import { parseJid } from '../xmpp/jid.ts'
 import { Stanza } from '../xmpp/stanza.ts'
 import type { RowInput } from './kept-row.ts'
@@ -67,12 +68,19 @@ export async function waitingAmong(db: Database, usernames: readonly string[], b
   return rows.map(({ receiver }) => receiver)
 }
 
-/** Lets go of rows that this node took without knowing it, as the answer got lost. @param known those it knows */
-export async function letGo(db: Database, holder: string, known: readonly string[]): Promise<void> {
-  await db.exec('UPDATE archive SET holder = NULL WHERE pending AND holder = $1 AND id <> ALL($2::uuid[])', [
-    holder,
-    known,
-  ])
+/**
+ * Lets go of rows that this node took without knowing it, as the answer got lost.
+ * @param options.known those it knows
+ * @param options.beforeMs only what is older: younger ones may be on their way here from another node
+ */
+export async function letGo(
+  db: Database,
+  options: { readonly holder: string; readonly known: readonly string[]; readonly beforeMs: number },
+): Promise<void> {
+  await db.exec(
+    'UPDATE archive SET holder = NULL WHERE pending AND holder = $1 AND id <> ALL($2::uuid[]) AND id < $3',
+    [options.holder, options.known, earliestIdAt(options.beforeMs)],
+  )
 }
 
 interface ReadRow {

@@ -3,10 +3,10 @@ import { type Bus, type DeliveredRow, type FarNode, localBus, type WrittenAs } f
 import type { Database } from '../db/pool.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import { archiveMigrations, columnsOf, recoverStream } from './archive-table.ts'
-import { letGo, pendingRows, type Taker, takePending, waitingAmong } from './archive-table-waiting.ts'
 import { inputOf, KeptRow, type RowCounter, type RowInput, type RowKeeper } from './kept-row.ts'
 import { Crossings } from './queue-crossings.ts'
 import { type QueueLimits, WriteLine, type WrittenGroup } from './queue-line.ts'
+import { PendingRows } from './queue-pending.ts'
 import { GroupWriter } from './queue-writer.ts'
 import type { RecentLimits } from './recent-writes.ts'
 
@@ -23,14 +23,10 @@ export class ArchiveQueue implements RowKeeper {
   readonly #writer: GroupWriter
   readonly #line: WriteLine
   readonly #crossings: Crossings
+  readonly #pending: PendingRows
   #isAlone: boolean
   /** Rows a session here may still acknowledge, and rows not committed yet. */
   readonly #live = new Map<string, KeptRow>()
-  /** Ids taken while somebody reads pending rows. */
-  readonly #watchers = new Set<Set<string>>()
-  /** Rows may have been taken for this node without its knowledge. */
-  #hasStrays = false
-  #tidying: Promise<void> | undefined
   /** Set by message delivery: the database will never take this row, so its sender must be told. */
   onRefused: ((row: KeptRow) => void) | undefined
   /** Rows are committed that nobody has, so many of each person. Not called on a lone node. */
@@ -64,6 +60,13 @@ export class ArchiveQueue implements RowKeeper {
       flushed: waitMs => this.flushed(waitMs),
     })
     this.#isAlone = this.#crossings.isAlone
+    this.#pending = new PendingRows({
+      db,
+      keeper: this,
+      line: this.#line,
+      crossings: this.#crossings,
+      live: this.#live,
+    })
   }
 
   static readonly migrations: readonly string[] = archiveMigrations
@@ -152,7 +155,7 @@ export class ArchiveQueue implements RowKeeper {
 
   /** A row is pending no longer; if it is committed, the next group writes that down. */
   markTaken(row: KeptRow): void {
-    for (const seen of this.#watchers) seen.add(row.id)
+    this.#pending.noteTaken(row.id)
     if (!this.#isAlone) this.#crossings.noteTaken(row.id)
     if (row.state !== 'committed') {
       this.#crossings.sayTaken(row)
@@ -206,44 +209,9 @@ export class ArchiveQueue implements RowKeeper {
    * Who does not give them all says so by `giveBack`.
    * @param limit how many at most
    */
-  async pendingOf(username: string, limit = 10_000): Promise<KeptRow[]> {
-    await this.flushed()
+  pendingOf(username: string, limit = 10_000): Promise<KeptRow[]> {
     this.#isAlone = this.#crossings.isAlone
-    // What was let go of lately must not be let go of after it was taken again.
-    if (!this.#isAlone) await this.#line.marksFlushed(3)
-    await this.#tidying
-    // What is taken while the database looks would come back as if it still waited.
-    const taken = new Set(this.#line.takenIds)
-    this.#watchers.add(taken)
-    try {
-      const found = this.#isAlone
-        ? await pendingRows(this.#db, username, limit)
-        : await takePending(this.#db, username, limit, this.#taker)
-      return found.flatMap(({ id, input }) => (taken.has(id) ? [] : (this.#readOut(id, input) ?? [])))
-    } catch (error) {
-      this.#hasStrays = true
-      throw error
-    } finally {
-      this.#watchers.delete(taken)
-    }
-  }
-
-  #readOut(id: string, input: RowInput): KeptRow | undefined {
-    const known = this.#live.get(id)
-    if (known && (known.holders > 0 || !known.isPending)) return undefined
-    const row = known ?? new KeptRow(this, id, input, undefined)
-    row.state = 'committed'
-    if (this.#isAlone) return row
-    if (this.#crossings.wasTaken(id)) {
-      // The word that a client has it got lost, in a failover of the database.
-      row.done()
-      return undefined
-    }
-    row.holder = this.holder
-    row.heldBefore = undefined
-    this.#live.set(id, row)
-    this.#crossings.readOut(id)
-    return row
+    return this.#pending.of(username, limit)
   }
 
   /** Rows of `pendingOf` that were not given to anybody wait for others. */
@@ -252,20 +220,8 @@ export class ArchiveQueue implements RowKeeper {
   }
 
   /** Who of these people has messages waiting that no node has. A lone node need not ask: an empty array. @throws DatabaseAway */
-  async waitingAmong(usernames: readonly string[]): Promise<readonly string[]> {
-    if (this.#crossings.isAlone || usernames.length === 0) return []
-    if (this.#hasStrays && this.#watchers.size === 0) {
-      this.#hasStrays = false
-      this.#tidying = letGo(this.#db, this.holder, [...this.#live.keys()]).finally(() => {
-        this.#tidying = undefined
-      })
-      await this.#tidying
-    }
-    return waitingAmong(this.#db, usernames, this.#taker)
-  }
-
-  get #taker(): Taker {
-    return { holder: this.holder, others: this.#crossings.others }
+  waitingAmong(usernames: readonly string[]): Promise<readonly string[]> {
+    return this.#pending.among(usernames)
   }
 
   /**
