@@ -263,19 +263,17 @@ export class Rosters {
     }
   }
 
+  /** In one statement: items of one moment and the version of another would let a change of another node be overwritten. */
   async #load(username: string): Promise<Roster> {
-    const rows = await this.#db.query<ItemRow>(
-      `SELECT jid, name, groups, subscription, is_asking, is_asked, is_approved, is_listed, request
-       FROM roster WHERE username = $1`,
+    const rows = await this.#db.query<ItemRow & { version: string | null }>(
+      `SELECT version, jid, name, groups, subscription, is_asking, is_asked, is_approved, is_listed, request
+       FROM (SELECT $1::text AS username) AS person
+       LEFT JOIN roster_version USING (username) LEFT JOIN roster USING (username)`,
       [username],
       { repeat: true },
     )
-    const version = await this.#db.one<{ version: string }>(
-      'SELECT version FROM roster_version WHERE username = $1',
-      [username],
-      { repeat: true },
-    )
-    return { version: Number(version?.version ?? 0), items: new Map(rows.map(row => [row.jid, toItem(row)])) }
+    const items = rows.flatMap(row => (row.jid === null ? [] : [[row.jid, toItem(row)] as const]))
+    return { version: Number(rows[0]?.version ?? 0), items: new Map(items) }
   }
 
   /**

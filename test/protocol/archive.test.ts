@@ -1,7 +1,7 @@
 /** XEP-0313, as a script. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import type { Element } from '../../server/xmpp/element.ts'
-import { failure, type Person, Stage } from '../support/script.ts'
+import { breaking, failure, type Person, Stage, test } from '../support/script.ts'
 
 let stage: Stage
 beforeAll(async () => {
@@ -66,12 +66,13 @@ const said = async (...bodies: string[]) => {
 }
 const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, index) => String(from + index))
 
-test('both sides find what was said, whole, with its time, in order', async () => {
+breaking('both sides find what was said, whole, with its time, in order', async () => {
   const before = Date.now()
   const { romeo, juliet } = await said('one')
   juliet.sends(`<message to='${romeo.jid}' type='chat'><body>two</body><x xmlns='urn:example:extra'/></message>`)
   await juliet.settles()
   await romeo.forgets()
+  await stage.breaks()
   for (const person of [romeo, juliet]) {
     const { bodies, results, isComplete, fin, ids } = await search(person)
     expect(bodies).toEqual(['one', 'two'])

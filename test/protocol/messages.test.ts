@@ -1,6 +1,6 @@
 /** RFC 6121 §8.5: Table 1 case by case, and what stands around it. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { failure, type Person, Stage } from '../support/script.ts'
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest'
+import { breaking, failure, type Person, Stage, test } from '../support/script.ts'
 
 let stage: Stage
 beforeAll(async () => {
@@ -190,5 +190,35 @@ describe('content', () => {
       numbers.map(number => `<message to='${juliet.jid}' type='chat'><body>${number}</body></message>`).join(''),
     )
     for (const number of numbers) await juliet.receives(`<message type='chat'><body>${number}</body></message>`)
+  })
+
+  breaking('nothing of a conversation is lost, and it keeps its order', async () => {
+    const { romeo, juliet } = await stage.people('romeo', 'juliet')
+    await juliet.client.manage("resume='false'")
+    const say = (from: number, to: number) => {
+      for (let number = from; number <= to; number++) {
+        romeo.sends(`<message to='${juliet.bare}' type='chat'><body>${number}</body></message>`)
+      }
+    }
+    /** How many of each number have come, as they come: at once, or out of the archive. */
+    const heard: { readonly number: number; readonly isLate: boolean }[] = []
+    const hears = async (count: number): Promise<void> => {
+      while (new Set(heard.map(({ number }) => number)).size < count) {
+        const message = await juliet.client.receives(one => one.is('message'))
+        heard.push({ number: Number(message.getChildText('body')), isLate: message.getChild('delay') !== undefined })
+      }
+    }
+    say(1, 20)
+    await hears(10)
+    await stage.breaks()
+    say(21, 30)
+    await hears(30)
+    // What she has not acknowledged comes again, as soon as it is sure that nobody else has it.
+    await juliet.settles()
+    expect((await juliet.client.leftovers()).filter(one => one.is('message'))).toEqual([])
+    for (const isLate of [false, true]) {
+      const numbers = heard.flatMap(one => (one.isLate === isLate ? [one.number] : []))
+      expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b))
+    }
   })
 })

@@ -1,6 +1,6 @@
 /** XEP-0160 and XEP-0203, as a script. */
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
-import { failure, type Person, Stage } from '../support/script.ts'
+import { afterAll, afterEach, beforeAll, expect } from 'vitest'
+import { breaking, failure, type Person, Stage, test } from '../support/script.ts'
 
 let stage: Stage
 beforeAll(async () => {
@@ -23,13 +23,14 @@ const apart = async () => {
   return { romeo, bare: juliet.bare, full: juliet.jid, back }
 }
 
-test('messages wait for somebody who is away and come in order with their time and id', async () => {
+breaking('messages wait for somebody who is away and come in order with their time and id', async () => {
   const { romeo, bare, full, back } = await apart()
   const before = Date.now()
   romeo.sends(chat(bare, 'One'))
   romeo.sends(chat(full, 'Two'))
   romeo.sends(`<message to='${bare}'><body>Three</body></message>`)
   await romeo.receivesNothing()
+  await stage.breaks()
   const juliet = await back()
   juliet.sends('<presence/>')
   await juliet.receives(`<presence from='${juliet.jid}'/>`)
@@ -140,11 +141,12 @@ test('many waiting messages come all and in order, with new ones behind them', a
   await juliet.receives(`<message from='${romeo.jid}' type='chat'><body>351</body></message>`)
 })
 
-test('what a client with stream management has not acknowledged waits for the next one', async () => {
+breaking('what a client with stream management has not acknowledged waits for the next one', async () => {
   const { romeo, juliet } = await stage.people('romeo', 'juliet')
   await juliet.client.manage("resume='false'")
   romeo.sends(chat(juliet.bare, 'Lost on the way'))
   await juliet.client.receives('<message><body>Lost on the way</body></message>')
+  await stage.breaks([juliet])
   juliet.client.cut()
   await juliet.client.closed()
   await romeo.settles()

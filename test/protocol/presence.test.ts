@@ -1,6 +1,6 @@
 /** RFC 6121 §4: presence, as a script. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { failure, type Person, Stage } from '../support/script.ts'
+import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest'
+import { breaking, failure, type Person, Stage, test } from '../support/script.ts'
 
 let stage: Stage
 beforeAll(async () => {
@@ -15,8 +15,9 @@ const gone = (from: Person | string, content = '') =>
   `<presence type='unavailable' from='${typeof from === 'string' ? from : from.jid}'>${content}</presence>`
 
 describe('coming online (§4.2, §4.3)', () => {
-  test('contacts see it, and one sees who is there', async () => {
+  breaking('contacts see it, and one sees who is there', async () => {
     const { romeo, juliet } = await stage.friends('romeo', 'juliet')
+    await stage.breaks()
     await juliet.leaves()
     await romeo.receives(gone(juliet))
     const again = await stage.device(juliet.username, 'again')
@@ -100,6 +101,16 @@ describe('changing and leaving (§4.4, §4.5)', () => {
     juliet.sends('<presence/>')
     await juliet.receivesInAnyOrder(seen(juliet), seen(romeo))
     await romeo.receives(seen(juliet))
+  })
+
+  breaking('nobody is shown who is not there any more', async () => {
+    const { romeo, juliet } = await stage.friends('romeo', 'juliet')
+    await stage.breaks([juliet])
+    juliet.client.cut()
+    await romeo.receives(gone(juliet))
+    const again = await juliet.device('again')
+    await romeo.receives(seen(again))
+    await romeo.receivesNothing()
   })
 
   test('an end of the stream, a broken connection and a removal by force are told as well', async () => {

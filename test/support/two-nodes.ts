@@ -107,6 +107,13 @@ export function deeds(where: () => Office): Pick<House, 'adds' | 'removes' | 'se
   }
 }
 
+const compileCache = fileURLToPath(new URL('../../node_modules/.cache/lanthorn/compiled', import.meta.url))
+/** A test runner that is ended leaves no nodes behind. */
+const running = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 /** A node in a process of its own. */
 class NodeProcess {
   readonly target: RawTarget
@@ -120,9 +127,10 @@ class NodeProcess {
   /** Resolves when it is linked with the others, and people can log in. */
   static async start(plan: NodePlan & { readonly others: readonly ReturnType<typeof known>[] }): Promise<NodeProcess> {
     const program = fileURLToPath(new URL('node-process.ts', import.meta.url))
-    const env = { ...process.env, NODE_OPTIONS: '' }
+    const env = { ...process.env, NODE_COMPILE_CACHE: compileCache, NODE_OPTIONS: '' }
     const child = spawn(process.execPath, [program], { stdio: ['pipe', 'pipe', 'inherit'], env })
-    process.once('exit', () => child.kill('SIGKILL'))
+    running.add(child)
+    child.once('exit', () => running.delete(child))
     child.stdin.end(JSON.stringify(plan))
     const line = once(createInterface({ input: child.stdout }), 'line')
     const [said] = (await withTimeout(Promise.race([line, once(child, 'exit')]), readyMs, () => {
