@@ -115,7 +115,8 @@ describe('the Database page', () => {
 
 describe('Health, of the database', () => {
   const results = async (office: Partial<OfficeParts>, now = Date.now()): Promise<Record<string, CheckResult>> => {
-    const parts = { isDatabaseOutside: false, db: bench.db, database: bench.desks.database, ...office } as OfficeParts
+    const { database, nodes } = bench.desks
+    const parts = { isDatabaseOutside: false, db: bench.db, database, nodes, ...office } as OfficeParts
     const checks = databaseChecks(parts, () => now)
     const all = await Promise.all(checks.map(async check => [check.id, await check.run()] as const))
     return Object.fromEntries(all.filter((one): one is [string, CheckResult] => one[1] !== undefined))

@@ -27,6 +27,7 @@ export class Health {
   readonly #timer: NodeJS.Timeout
   #report: HealthReport
   #running: Promise<HealthReport> | undefined
+  #next: Promise<HealthReport> | undefined
   /** Told when the state, or what is wrong, has changed. */
   onChange: ((summary: EventData<'state'>) => void) | undefined
 
@@ -63,12 +64,22 @@ export class Health {
     return this.#running
   }
 
+  /** As {@link check}, but never with results from before it was asked: something has just changed. */
+  recheck(): Promise<HealthReport> {
+    if (!this.#running) return this.check()
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined
+      return this.check()
+    })
+    return this.#next
+  }
+
   /** Does what the button of a check says, and checks again. @throws Refusal when there is no such button */
   async mend(id: string): Promise<HealthReport> {
     const check = this.#checks.find(one => one.id === id)
     if (!check?.mend) throw refusal('not-found', 'There is nothing to mend here any more: check again.')
     await check.mend()
-    return this.check()
+    return this.recheck()
   }
 
   close(): void {

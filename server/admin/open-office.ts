@@ -179,7 +179,7 @@ export class OpenOffice {
       digest = now
       for (const { state, sentence } of watch.look(nodes.nodes)) this.happenings.add(state, sentence, 'pcs')
       this.#events.stir('connections')
-      void this.health.check()
+      void this.health.recheck()
     }
   }
 

@@ -33,19 +33,24 @@ export interface Fresh extends AsyncDisposable {
   readonly ready: Promise<{ domain: string; c2s: number }>
 }
 
-/** Starts it on free ports of this computer only. @throws Error with what it wrote to stderr when it does not come up. */
-export async function startFresh(): Promise<Fresh> {
+/**
+ * Starts it on free ports of this computer only.
+ * @param options.pc the name of the PC
+ * @param options.env added to the environment of the server
+ * @throws Error with what it wrote to stderr when it does not come up
+ */
+export async function startFresh(options: { pc?: string; env?: Record<string, string> } = {}): Promise<Fresh> {
   const folder = await mkdtemp(path.join(tmpdir(), 'lanthorn-fresh-'))
   await chmod(folder, 0o755) // PostgreSQL runs as another user when the tests run as root
   const dataDir = path.join(folder, 'data')
   await mkdir(dataDir, { mode: 0o755 })
   const listen = { host: '127.0.0.1', ...Object.fromEntries(ports.map(port => [port, 0])) }
-  const state = { format: 1, nodeId: randomUUID(), nodeName: 'front-desk', epoch: 0, listen }
+  const state = { format: 1, nodeId: randomUUID(), nodeName: options.pc ?? 'front-desk', epoch: 0, listen }
   await writeFile(path.join(dataDir, 'node.json'), JSON.stringify(state), { mode: 0o600 })
 
   const child = spawn(process.execPath, [main, 'run', '--no-open', '--data', dataDir], {
     cwd: folder,
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: { ...process.env, NODE_OPTIONS: '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = once(child, 'close')

@@ -8,7 +8,7 @@ export function healthRoutes(desk: Desk, { office }: RouteParts): void {
     return health.report.checks.length > 0 ? health.report : health.check()
   })
 
-  desk.serve(recheckHealth, () => office().health.check())
+  desk.serve(recheckHealth, () => office().health.recheck())
 
   desk.serve(mendHealth, async call => {
     const { health, history } = office()
