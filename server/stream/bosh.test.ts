@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createClient } from 'stanza'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { Office } from '../../test/support/office.ts'
 import { type Element, parseElement } from '../xmpp/element.ts'
@@ -256,6 +257,32 @@ describe('requests', () => {
     expect((await client.ask()).attrs.type).toBeUndefined()
     expect((await client.ask()).attrs).toMatchObject({ condition: 'policy-violation' })
   })
+})
+
+test('a chat library of somebody else signs in, talks, and is told what is said to it', async () => {
+  const library = createClient({
+    jid: 'romeo@office.test',
+    password: 'romeo-password',
+    resource: 'library',
+    server: 'office.test',
+    transports: { bosh: `http://127.0.0.1:${port}/http-bind`, websocket: false },
+    autoReconnect: false,
+  })
+  const heard = Promise.withResolvers<string | undefined>()
+  library.on('message', ({ body }) => heard.resolve(body))
+  const started = new Promise((resolve, reject) => {
+    library.on('session:started', resolve)
+    library.on('disconnected', () => reject(new Error('disconnected')))
+  })
+  library.connect()
+  await started
+  await using juliet = await office.client('juliet', { resource: 'desk' })
+  library.sendMessage({ to: juliet.jid, type: 'chat', body: 'over HTTP' })
+  await juliet.receives("<message from='romeo@office.test/library'><body>over HTTP</body></message>")
+  juliet.send(chat('romeo@office.test/library', 'answered'))
+  expect(await heard.promise).toBe('answered')
+  library.disconnect()
+  await expect.poll(() => office.chat.parts.sessions.get('romeo@office.test/library')).toBeUndefined()
 })
 
 test('what is interrupted rests, and is resumed with all that was not acknowledged', async () => {
