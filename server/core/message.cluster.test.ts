@@ -325,6 +325,28 @@ describe('a message to somebody on another node', () => {
     expect(rows.filter(({ pending }) => pending)).toEqual([])
   })
 
+  test('waits a little when its receiver there is far behind with acknowledgements', async () => {
+    const [first, second] = await furnished()
+    const romeo = await Client.online(first, 'romeo', 'desk')
+    const juliet = await Client.online(second, 'juliet', 'phone')
+    await seen('juliet@office.test/phone', first)
+    const { bus } = first.chat.parts
+    for (let count = 0; count < 1_010; count++) void romeo.says('juliet@office.test', 'again')
+    await expect
+      .poll(() => bus.isCrowded('pc-2', 'juliet@office.test/phone'), { timeout: 5_000, interval: 5 })
+      .toBe(true)
+    let hasRoom = false
+    const said = romeo.says('juliet@office.test', 'last').then(() => {
+      hasRoom = true
+    })
+    await new Promise(resolve => setImmediate(resolve))
+    expect(hasRoom).toBe(false)
+    await expect.poll(() => juliet.bodies.at(-1), { interval: 5 }).toBe('last')
+    juliet.acks()
+    await said
+    await expect.poll(() => bus.isCrowded('pc-2', 'juliet@office.test/phone'), { interval: 5 }).toBe(false)
+  })
+
   test('survives the node that took it in, when that dies before it wrote it down; the sender is told so elsewhere', async () => {
     const [first, second, third] = await furnished()
     const romeo = await Client.online(first, 'romeo', 'desk')
