@@ -165,6 +165,7 @@ export class Appliance {
     await this.#nodes.leaveDatabase()
     const store = await this.#store?.catch(() => undefined)
     await store?.close()
+    this.#store = undefined
     await this.#nodes.close()
   }
 
@@ -243,10 +244,11 @@ export class Appliance {
     })
   }
 
-  /** The wizard made this PC one of another office. */
+  /** The data folder belongs to another office than a moment ago. */
   async #openJoined(): Promise<void> {
     await this.#closeAll()
     this.#office = undefined
+    this.#moves = await openMoves(this.#options.folder, this.#log)
     this.#listen = this.#options.folder.state.listen ?? this.#listen
     this.#beginStore()
     await this.#openedStore()

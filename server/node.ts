@@ -20,7 +20,7 @@ export interface NodeState {
   domain?: string
   listen?: Listen
   /** An own certificate of the admin instead of the office's. */
-  tls?: { certificate: string; key: string }
+  tls?: { certificate: string; key: string } | undefined
   cluster?: Omit<ClusterConfig, 'token'>
 }
 

@@ -52,6 +52,7 @@ export function officePartsOf(options: {
     get isDatabaseOutside() {
       return store.kind === 'outside'
     },
+    notReady: () => office.notReady(),
     database,
     backups,
     nodes,

@@ -37,6 +37,9 @@ export async function freshDatabase(parts: FreshParts, url: string | undefined):
   if (url !== undefined) return freshOutside(parts, url)
   const { embedded } = parts.store
   if (embedded) return freshInside(parts, embedded)
+  if (parts.store.kind === 'linked') {
+    throw new BackupFault('The main database is on another PC: put the backup back on the pages of that one.')
+  }
   throw new BackupFault(
     'This office uses PostgreSQL servers of its own: make an empty database there and name its address to restore into.',
   )

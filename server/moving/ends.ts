@@ -33,7 +33,7 @@ export class Ends {
 
   /** The same for screens. */
   get shownUrl(): string {
-    return hideSecret(this.usedUrl)
+    return this.#store.kind === 'outside' ? hideSecret(this.usedUrl) : 'embedded'
   }
 
   /** Where the office's data is now. */

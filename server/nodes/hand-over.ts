@@ -1,4 +1,5 @@
 /** The people of this PC go to others: before it stops, is started anew, or is taken out for maintenance. */
+import type { GossipWord } from './gossip.ts'
 import type { OfficeCluster } from './office-cluster.ts'
 
 /** A client that does not come back elsewhere must not hold a stop up. */
@@ -8,33 +9,39 @@ const portOf = { tcp: 'c2s', tls: 'c2sTls', websocket: 'web' } as const
 
 /**
  * Sends all clients away, to the PC with the fewest people, and takes no new ones. Resolves when their sessions are there, or the time is over.
- * With nobody to hand them to, nothing happens.
+ * @param options.always also with nobody to hand them to: this PC was taken out before it was started anew
  */
-export async function handOver(cluster: OfficeCluster): Promise<{ moved: number; left: number }> {
+export async function handOver(
+  cluster: OfficeCluster,
+  options: { always?: boolean } = {},
+): Promise<{ moved: number; left: number }> {
   const streams = cluster.opened?.office.streams
-  const nothing = { moved: 0, left: 0 }
-  if (!streams || streams.isDraining) return nothing
-  const others = cluster.peers
-    .filter(({ state }) => state === 'up')
-    .flatMap(({ node }) => {
-      const word = cluster.gossip.heard(node.name)?.word
-      return word?.state === 'on' && word.host !== undefined ? [{ word, sent: 0 }] : []
-    })
-  if (others.length === 0) return nothing
+  if (!streams || streams.isDraining || !(options.always || othersOf(cluster).length > 0)) return { moved: 0, left: 0 }
   cluster.isDraining = true
-  const least = () => others.reduce((a, b) => (a.word.people + a.sent <= b.word.people + b.sent ? a : b))
+  const sent = new Map<string, number>()
   return streams.drain(
     kind => {
       if (kind === 'bosh') return undefined
-      const to = least()
-      const port = to.word.ports?.[portOf[kind]]
-      if (port === undefined) return undefined
-      to.sent++
+      const load = (one: { name: string; word: GossipWord }): number => one.word.people + (sent.get(one.name) ?? 0)
+      const [to] = othersOf(cluster).toSorted((a, b) => load(a) - load(b))
+      const port = to?.word.ports?.[portOf[kind]]
+      if (!to || port === undefined) return undefined
+      sent.set(to.name, (sent.get(to.name) ?? 0) + 1)
       const host = hostOf(to.word.host ?? '')
       return kind === 'websocket' ? `wss://${host}:${port}/ws` : `${host}:${port}`
     },
     { limitMs: LIMIT_MS },
   )
+}
+
+/** PCs where people can log in now. */
+function othersOf(cluster: OfficeCluster): { name: string; word: GossipWord }[] {
+  return cluster.peers
+    .filter(({ state }) => state === 'up')
+    .flatMap(({ node }) => {
+      const word = cluster.gossip.heard(node.name)?.word
+      return word?.state === 'on' && word.host !== undefined ? [{ name: node.name, word }] : []
+    })
 }
 
 /** 'host:5275' without its port. */

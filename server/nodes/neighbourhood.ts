@@ -21,7 +21,8 @@ import { foundOffice } from './founding.ts'
 import { handOver } from './hand-over.ts'
 import { JoiningDesk, joinSteps } from './joining.ts'
 import { openLinkKey } from './link-key.ts'
-import { LoneNodesDesk, shutJoinDesk } from './lone-desks.ts'
+import { LoneNodesDesk } from './lone-desks.ts'
+import { mergeDesk } from './merging.ts'
 import { ClusterNodesDesk } from './nodes-desk.ts'
 import { OfficeCluster, TOKEN_SECRET } from './office-cluster.ts'
 import { clusterAddresses } from './open-cluster.ts'
@@ -60,6 +61,7 @@ export class RemovedFault extends Error {
 
 export class Neighbourhood {
   readonly wizardDesk: JoinDesk
+  readonly #mergeDesk: JoinDesk
   readonly #options: NeighbourhoodOptions
   readonly #reader: StatusReader
   #known: KnownNodes | undefined
@@ -86,6 +88,22 @@ export class Neighbourhood {
         for (const id of ['database', 'cluster', 'open'] as const) step(id, 'done')
         return this.#desk?.sentence ?? ''
       },
+    })
+    this.#mergeDesk = mergeDesk({
+      folder,
+      applicant: () => this.#applicant(),
+      offices: () => this.#around?.cards ?? [],
+      office: () => options.office(),
+      isAlone: () => (this.#cluster?.membership.nodes.length ?? 1) === 1,
+      busyWith: () => options.busyWith(),
+      leave: async sentence => {
+        await options.admin().pause(sentence)
+        await options.leave()
+      },
+      settleIn: welcome => this.#settleIn(welcome),
+      join: () => options.join(),
+      reopen: () => options.join(),
+      sentence: () => this.#desk?.sentence ?? '',
     })
   }
 
@@ -207,8 +225,10 @@ export class Neighbourhood {
     if (cluster) {
       cluster.open({ office, store })
       this.#lookFor(cluster)
+      cluster.isDraining = false
+      if (cluster.isTakenOut) void handOver(cluster, { always: true })
       this.#desk = new ClusterNodesDesk(cluster, {
-        drain: () => handOver(cluster),
+        drain: () => handOver(cluster, { always: true }),
         resume: async () => {
           this.#options.office()?.streams.resumeService()
           cluster.isDraining = false
@@ -227,7 +247,7 @@ export class Neighbourhood {
         complain: err => log.warn({ err }, 'the state of this PC could not be read'),
       })
     }
-    return { nodes: this.#desk, merge: shutJoinDesk('This PC cannot join another office yet.') }
+    return { nodes: this.#desk, merge: this.#mergeDesk }
   }
 
   /** The data is somewhere else now, or a backup was put back. */

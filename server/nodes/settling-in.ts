@@ -72,6 +72,6 @@ export async function settleIn(options: {
     domain: welcome.domain,
     listen,
     cluster: { ...cluster, enabled: true },
-    ...(tls ? { tls } : {}),
+    tls,
   })
 }

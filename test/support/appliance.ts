@@ -51,6 +51,8 @@ export interface ApplianceOptions {
   through?: readonly string[]
   /** Where clients reach it; 127.0.0.1 if absent. */
   host?: string
+  /** false: without an autosetup file, so that a fresh one waits in its wizard; `ready` comes when it has an office. */
+  isUnattended?: boolean
   /** Added to the environment of the server. */
   env?: Record<string, string>
 }
@@ -62,7 +64,7 @@ export const people = {
   mercutio: { username: 'mercutio', password: 'a-plague-on-both-houses' },
 } as const
 
-const anyFreePort: Record<PortName, number> = {
+export const anyFreePort: Record<PortName, number> = {
   c2s: 0,
   c2sTls: 0,
   s2s: 0,

@@ -6,7 +6,7 @@ import { type Appliance, type ApplianceConfig, startAppliance } from './applianc
 import { eventually, quietPort } from './postgres-server.ts'
 
 /** Chat over the links alone: a Java for each would take the time that these tests do not have. */
-const withoutJava = { LANTHORN_TEST_NO_HAZELCAST: '1' }
+export const withoutJava = { LANTHORN_TEST_NO_HAZELCAST: '1' }
 
 /** What three fresh appliances with one autosetup file have in common. */
 export async function tokenConfigs(names: readonly string[]): Promise<ApplianceConfig[]> {
