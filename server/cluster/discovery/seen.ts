@@ -73,6 +73,7 @@ export class SeenNode {
     this.#heardAtMs = now
     const host = plainHost(from)
     const text = printAddress({ host, port: beacon.port })
+    this.#moveTo(beacon.port)
     // What failed elsewhere says nothing about a place where it was not asked yet.
     if (!this.#addresses.has(text)) this.#dueAtMs = 0
     const address = this.#addressAt(text, host)
@@ -101,6 +102,14 @@ export class SeenNode {
   isDue(now: number): boolean {
     if (this.isAsked || now < this.#dueAtMs) return false
     return !this.#about || now - this.#provenAtMs >= proofMs || now - this.seenAtMs >= freshMs
+  }
+
+  /** A node has one port: at another one it is something else than before, a candidate that has an office now. */
+  #moveTo(port: number): void {
+    const former = [...this.#addresses.values()].filter(({ text }) => readAddress(text)?.port !== port)
+    if (former.length === 0) return
+    for (const { text } of former) this.#addresses.delete(text)
+    this.doubt()
   }
 
   /** It says that it is something else now, or asks to be looked at. */
