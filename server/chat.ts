@@ -150,7 +150,13 @@ function buildParts(
   const limits = settings.of('sessions') as SessionSettings
   const passwords = settings.of('passwords') as PasswordSettings
   const everywhere = new Everywhere({ directory, bus })
-  const hints = new CacheHints(bus)
+  const hints = new CacheHints(bus, {
+    isAway: () => db.state === 'away',
+    nodesOf: username => {
+      const routes = directory.routes(`${username}@${domain}`)
+      return [...new Set(routes.map(route => route.node))].filter(name => name !== directory.node)
+    },
+  })
   const sessions = new Sessions({
     everywhere,
     directory,

@@ -90,6 +90,11 @@ export class PerAccount<T> {
     return this.#values.get(username)
   }
 
+  /** The value if it is here, and not doubted: good enough for another node that cannot ask the database. */
+  known(username: string): T | undefined {
+    return this.#doubtful.has(username) || !this.#isPinned(username) ? undefined : this.#values.get(username)
+  }
+
   set(username: string, value: T): void {
     this.#loading.delete(username)
     this.#doubtful.delete(username)

@@ -104,13 +104,14 @@ export class Rosters {
     this.#reach = options.reach
     this.#hints = options.hints
     this.#rosters = new PerAccount({
-      load: username => this.#load(username),
+      load: username => options.hints.orElsewhere('rosters', username, this.#load(username)),
       isPinned: username => options.sessions.has(username),
     })
     // Clients are pushed to by the node that made the change.
     options.hints.add('rosters', {
       outdated: username => this.#rosters.outdated(username),
       doubtAll: () => this.doubtAll(),
+      known: username => this.#rosters.known(username),
     })
     options.hooks.on('session:bound', 'store', async ({ session }) => {
       await this.#rosters.get(session.username)

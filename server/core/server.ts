@@ -132,7 +132,7 @@ export function scopeFor<S extends TObject>(
     perAccount: load => {
       const name = `${feature.name} ${caches++}`
       const values = new PerAccount({
-        load,
+        load: username => parts.hints.orElsewhere(name, username, load(username)),
         isPinned: username => parts.sessions.has(username),
         patienceMs: PATIENCE_MS,
         tell: username => parts.hints.tell(name, [username]),

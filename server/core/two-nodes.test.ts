@@ -83,6 +83,20 @@ test('addresses blocked on both nodes at once are all blocked on both', async ()
   }
 })
 
+test('what only the database and the node of a person know is asked of that node when the database does not answer', async () => {
+  const username = await person()
+  await using there = await device(two, username, 'there')
+  there.send("<iq type='set' id='b'><block xmlns='urn:xmpp:blocking'><item jid='tybalt@office.test'/></block></iq>")
+  await there.receives("<iq id='b' type='result'/>")
+  const { hints } = partsOf(one)
+  const never = () => new Promise<never>(() => undefined)
+  expect(await hints.orElsewhere('blocking 0', username, never())).toEqual(new Set(['tybalt@office.test']))
+  expect((await hints.orElsewhere<{ items: unknown }>('rosters', username, never())).items).toEqual(new Map())
+  const fails = () => Promise.reject(new Error('away'))
+  await expect(hints.orElsewhere('no such cache', username, fails())).rejects.toThrow('away')
+  expect(await hints.orElsewhere('blocking 0', username, fails())).toEqual(new Set(['tybalt@office.test']))
+})
+
 test('a new password, a block and a removal hold on the other node at once, and end the devices there', async () => {
   const username = await person()
   await using there = await device(two, username, 'there')
