@@ -132,6 +132,10 @@ describe('the PCs', () => {
     expect((await happened())[0]).toBe('ok: workshop is back after 3 minutes.')
     nodes.put('workshop', { cpuPercent: 70, people: 3 })
     expect((await happened())[0]).toBe('ok: workshop is back after 3 minutes.')
+    nodes.nodes = allLinked([...nodes.nodes, aNode(4, 'library', { state: 'away' })])
+    nodes.changed()
+    nodes.put('library', { state: 'on' })
+    expect((await happened())[0]).toBe('ok: library is a PC of the office now.')
   })
 
   test('get a setting at once, when they are back, or after a restart', async () => {
@@ -183,7 +187,14 @@ describe('Health, of the PCs', () => {
     expect(bad['pcs-members']?.state).toBe('warn')
     expect(bad['pcs-settings']?.sentence).toBe('back-office uses a new setting only after a restart of chat.')
     nodes.link('front-desk', 'back-office', { state: 'slow', roundTripMs: 18 })
-    expect((await checks())['pcs-links']?.sentence).toMatch(/^The line is slow: front-desk – back-office takes 18 ms\./)
+    expect((await checks())['pcs-links']).toMatchObject({
+      state: 'ok',
+      sentence: 'All PCs reach each other within 18 ms.',
+    })
+    nodes.link('front-desk', 'back-office', { state: 'slow', roundTripMs: 118 })
+    expect((await checks())['pcs-links']?.sentence).toMatch(
+      /^The line is slow: front-desk – back-office takes 118 ms\./,
+    )
   })
 
   test('only notes that one PC is alone', async () => {

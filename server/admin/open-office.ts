@@ -172,7 +172,7 @@ export class OpenOffice {
       const asking = requests.map(request => request.id).join()
       if (asking !== waiting) this.#events.tell('join-request', { requests })
       for (const { name } of requests.filter(request => !waiting.split(',').includes(request.id)))
-        this.happenings.add('warn', `${name} asks to join.`, 'pcs')
+        this.happenings.add('ok', `${name} asks to join.`, 'pcs')
       waiting = asking
       const now = digestOf(nodes.nodes)
       if (now === digest) return

@@ -15,6 +15,8 @@ export class PcWatch {
   readonly #now: () => number
   /** When each PC that does not work was last seen to. */
   readonly #lost = new Map<string, number>()
+  /** PCs that have joined and did not work yet: they are not back, they have come. */
+  readonly #fresh = new Set<string>()
   #before: Map<string, Node> | undefined
 
   constructor(now: () => number) {
@@ -28,7 +30,10 @@ export class PcWatch {
     if (!before) return []
     const news = nodes.flatMap(node => this.#compare(before.get(node.name), node))
     const gone = [...before.keys()].filter(name => !this.#before?.has(name))
-    for (const name of gone) this.#lost.delete(name)
+    for (const name of gone) {
+      this.#lost.delete(name)
+      this.#fresh.delete(name)
+    }
     return [
       ...news,
       ...gone.map(name => ({ state: 'ok' as const, sentence: `${name} does not belong to the office any more.` })),
@@ -36,9 +41,13 @@ export class PcWatch {
   }
 
   #compare(before: Node | undefined, { name, state, here }: Node): PcNews[] {
-    if (!before) return [{ state: 'ok', sentence: `${name} is a PC of the office now.` }]
+    if (!before) {
+      if (!works(state)) this.#fresh.add(name)
+      return [{ state: 'ok', sentence: `${name} is a PC of the office now.` }]
+    }
     if (here || before.state === state) return []
     if (works(before.state) && !works(state)) this.#lost.set(name, this.#now())
+    if (works(state) && this.#fresh.delete(name)) return []
     if (works(state) && !works(before.state)) {
       const since = this.#lost.get(name)
       this.#lost.delete(name)
@@ -61,7 +70,7 @@ export function digestOf(nodes: readonly Node[]): string {
       member,
       settings,
       database,
-      links.map(link => [link.to, link.state]),
+      links.map(link => [link.to, link.state === 'cut']),
     ]),
   )
 }

@@ -10,6 +10,8 @@ const pages = [
   'people?add',
   'devices',
   'connect',
+  'pcs',
+  'pcs?add',
   'health',
   'database',
   'backup',

@@ -56,7 +56,6 @@ describe.skipIf(isLeftOut)('a second PC comes into the office', () => {
 
     await page.getByRole('heading', { name: 'This PC carries ACME now' }).waitFor({ timeout: joinMs })
     await expectNoBarrier(page, 'joined')
-    await here.page.getByRole('heading', { name: 'Two PCs carry the office.' }).waitFor({ timeout: joinMs })
     await page.getByRole('button', { name: 'Open ACME' }).click()
     await page.getByLabel('User name').fill(people.anna.username)
     await page.getByLabel('Password', { exact: true }).fill(people.anna.password)
@@ -66,7 +65,7 @@ describe.skipIf(isLeftOut)('a second PC comes into the office', () => {
       await map.getByRole('link', { name: /front-desk/ }).waitFor()
       await map.getByRole('link', { name: /back-office/ }).waitFor()
       const lines = page.getByRole('list', { name: 'Lines between the PCs' })
-      await lines.getByText(/front-desk and back-office reach each other/).waitFor({ state: 'attached' })
+      await lines.getByText(/front-desk and back-office( reach each other| is slow)/).waitFor({ state: 'attached' })
       expect(faults).toEqual([])
     }
   }, 90_000)

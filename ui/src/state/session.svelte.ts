@@ -1,7 +1,7 @@
 import { getSession, openLink, type Session, signOut } from '../../../server/admin/contract/session.ts'
 import { getSetup } from '../../../server/admin/contract/setup.ts'
 import { CallFailed, call, onSignedOut, type Trouble, troubleIn } from '../api.ts'
-import { go } from './router.svelte.ts'
+import { go, place } from './router.svelte.ts'
 
 /** Why a session ended that nobody ended here: it was not used, or the office was put back to a backup. */
 export type Ended = 'unused' | 'restored'
@@ -35,6 +35,8 @@ export async function begin(): Promise<void> {
       return
     }
     const session = await sessionOrNone()
+    // Set-up is over: none of its pages is there any more. In one turn with the stage, or the wizard would call it back.
+    if (place().path.startsWith('/setup')) go('/', 'replace')
     const ended = isRestoring ? 'restored' : undefined
     now.stage = session ? { at: 'inside', session } : { at: 'sign-in', office, ended, trouble: linkTrouble }
   } catch (thrown) {
