@@ -1,5 +1,7 @@
 /** Load balancers in front of the PCs of an office: HAProxy for everything, Apache for chat apps in browsers. */
 import net from 'node:net'
+import type { Snippet } from './snippets.ts'
+import { type ZoneNode, zoneLines } from './zone.ts'
 
 /** One PC behind the balancer; ports that are undefined are not open. */
 export interface BalancedNode {
@@ -10,6 +12,43 @@ export interface BalancedNode {
   readonly c2s?: number | undefined
   readonly c2sTls?: number | undefined
   readonly web?: number | undefined
+}
+
+/**
+ * Everything an administrator may put around an office of several PCs.
+ * @param nodes each with its open ports, and the addresses it is reached at, best first
+ */
+export function balancerSnippets(
+  domain: string,
+  nodes: readonly (ZoneNode & { readonly web?: number | undefined })[],
+): Snippet[] {
+  const behind = nodes.flatMap(({ addresses, ...node }) => {
+    const [host] = addresses
+    return host === undefined ? [] : [{ ...node, host: host.replace(/^\[(.*)\]$/, '$1') }]
+  })
+  return [
+    {
+      id: 'zone',
+      title: 'Lines for the name server',
+      sentence: `In the zone of ${domain}: chat apps then find all PCs by themselves, and need no load balancer.`,
+      file: 'zone.txt',
+      text: zoneLines(domain, nodes),
+    },
+    {
+      id: 'chat-haproxy',
+      title: 'HAProxy: one address for all PCs',
+      sentence: 'For chat apps that can be given one address only. As /etc/haproxy/haproxy.cfg.',
+      file: 'haproxy.cfg',
+      text: chatHaproxyCfg(behind),
+    },
+    {
+      id: 'chat-apache',
+      title: 'Apache: chat apps in browsers',
+      sentence: 'Where a web server stands in front of everything. Inside its virtual host.',
+      file: 'lanthorn.conf',
+      text: apacheConf(domain, behind),
+    },
+  ]
 }
 
 const plainName = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/
@@ -39,8 +78,9 @@ defaults
   timeout client 2h
   timeout server 2h
   timeout check 3s
-  option redispatch
-  retries 2
+  # A PC that has just gone: the next one is tried at once.
+  option redispatch 1
+  retries 3
 ${section('chat', 5222, nodes, 'c2s')}${section('chat-tls', 5223, nodes, 'c2sTls')}${webSection(nodes)}`
 }
 
