@@ -1,8 +1,12 @@
 /** One office on several PCs of a lab: real appliances that found each other by themselves, and, if wanted, a PostgreSQL of their own beside them. */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFile } from 'node:fs/promises'
+import http from 'node:http'
 import path from 'node:path'
+import { json } from 'node:stream/consumers'
+import type { Reply } from '../../../server/admin/contract/endpoint.ts'
 import { getNodes } from '../../../server/admin/contract/nodes.ts'
-import { connect } from '../../../server/cli/client.ts'
+import { readRunFile } from '../../../server/cli/run-file.ts'
 import { type Appliance, type ApplianceConfig, startAppliance } from '../appliance.ts'
 import {
   account,
@@ -18,6 +22,14 @@ import { Lab, type LabHost } from './lab.ts'
 
 const token = 'a token of this test that is long enough'
 const viewMs = 40_000
+/** As everywhere: each PC has its own. */
+export const ports = {
+  ...{ c2s: 5222, c2sTls: 5223, s2s: 5269, s2sTls: 5270, component: 5347 },
+  ...{ web: 7443, webPlain: 7070, admin: 9091, adminPlain: 9090, cluster: 5275 },
+}
+/** Leads to the admin pages as somebody at the PC itself reaches them; no part of the appliance. */
+export const doorPort = 29_090
+const door = `const n=require('net');n.createServer(a=>{const b=n.connect(${ports.adminPlain},'127.0.0.1');a.pipe(b).pipe(a);for(const s of[a,b])s.on('error',()=>{a.destroy();b.destroy()})}).listen(${doorPort})`
 
 /** An appliance on a PC of the lab. */
 export interface LabNode {
@@ -38,12 +50,20 @@ interface LabOfficeOptions {
 export class LabOffice implements AsyncDisposable {
   readonly lab: Lab
   readonly nodes: readonly LabNode[]
+  readonly #doors: readonly ChildProcess[]
   readonly #database: PostgresServer | undefined
   readonly #folder: string | undefined
 
-  private constructor(parts: { lab: Lab; nodes: LabNode[]; database?: PostgresServer; folder?: string }) {
+  private constructor(parts: {
+    lab: Lab
+    nodes: LabNode[]
+    doors: ChildProcess[]
+    database?: PostgresServer
+    folder?: string
+  }) {
     this.lab = parts.lab
     this.nodes = parts.nodes
+    this.#doors = parts.doors
     this.#database = parts.database
     this.#folder = parts.folder
   }
@@ -52,6 +72,7 @@ export class LabOffice implements AsyncDisposable {
   static async open(options: LabOfficeOptions): Promise<LabOffice> {
     const lab = Lab.open(options.pcs + (options.others ?? 0))
     const nodes: LabNode[] = []
+    const doors: ChildProcess[] = []
     let database: PostgresServer | undefined
     let folder: string | undefined
     try {
@@ -62,6 +83,7 @@ export class LabOffice implements AsyncDisposable {
       const url = database ? urlOf(lab, database) : 'embedded'
       await Promise.all(
         lab.hosts.slice(0, options.pcs).map(async host => {
+          doors.push(openDoor(host))
           const appliance = await startAppliance({
             through: host.through,
             host: host.address,
@@ -69,7 +91,7 @@ export class LabOffice implements AsyncDisposable {
               node: host.name,
               database: { url },
               ...options.config,
-              listen: { host: '0.0.0.0', ...options.config?.listen },
+              listen: { host: '0.0.0.0', ...ports, ...options.config?.listen },
               cluster: { enabled: true, token },
               settings: { 'passwords.iterations': 4096, ...options.config?.settings },
             },
@@ -78,11 +100,12 @@ export class LabOffice implements AsyncDisposable {
         }),
       )
       nodes.sort((a, b) => a.name.localeCompare(b.name))
-      const office = new LabOffice({ lab, nodes, ...(database && { database }), ...(folder && { folder }) })
+      const office = new LabOffice({ lab, nodes, doors, ...(database && { database }), ...(folder && { folder }) })
       await office.isWhole()
       return office
     } catch (error) {
       for (const { appliance } of nodes) await appliance.cleanup()
+      for (const one of doors) one.kill()
       if (database && folder) await removeServers([database], folder)
       await lab[Symbol.asyncDispose]()
       throw error
@@ -96,8 +119,24 @@ export class LabOffice implements AsyncDisposable {
   }
 
   /** What one PC shows of all. */
-  async view(node: LabNode) {
-    return await (await connect(node.appliance.dataDir))(getNodes)
+  async view({ appliance, host }: LabNode): Promise<Reply<typeof getNodes>> {
+    const run = await readRunFile(appliance.dataDir)
+    const headers = { authorization: `Bearer ${run?.token}`, host: `127.0.0.1:${ports.adminPlain}` }
+    const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
+      http
+        .get(
+          { host: host.address, port: doorPort, path: getNodes.path, headers, agent: false, timeout: 10_000 },
+          resolve,
+        )
+        .on('timeout', function (this: http.ClientRequest) {
+          this.destroy(new Error(`${host.name} did not answer within 10 s`))
+        })
+        .on('error', reject)
+    })
+    const body = (await json(answer)) as Reply<typeof getNodes>
+    if (answer.statusCode !== 200)
+      throw new Error(`${host.name} answered ${answer.statusCode}: ${JSON.stringify(body)}`)
+    return body
   }
 
   /** Resolves when every one of these PCs sees all of them as on, with a good link and a member of the cluster. */
@@ -135,9 +174,15 @@ export class LabOffice implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { appliance } of this.nodes) appliance.signal('SIGCONT')
     await Promise.all(this.nodes.map(({ appliance }) => appliance.cleanup()))
+    for (const one of this.#doors) one.kill()
     if (this.#database && this.#folder) await removeServers([this.#database], this.#folder)
     await this.lab[Symbol.asyncDispose]()
   }
+}
+
+function openDoor({ through }: LabHost): ChildProcess {
+  const [program = 'ip', ...rest] = through
+  return spawn(program, [...rest, process.execPath, '-e', door], { stdio: 'ignore' })
 }
 
 async function startDatabase(parent: string): Promise<PostgresServer> {
