@@ -100,7 +100,7 @@ describe('a stream that is resumed on another node', () => {
     await back.receives(a(Number(handled) + 1))
     await friend.receives(bodyOf('sent after'))
     expect(moved?.outbox?.unacked).toBe(0)
-    expect(await waiting(romeo)).toBe(0)
+    await expect.poll(() => waiting(romeo)).toBe(0)
     const seen = (await friend.leftovers()).filter(element => element.name === 'presence')
     expect(seen.map(String).filter(text => text.includes('unavailable'))).toEqual([])
     one.office.chat.parts.sessions.sweep()
