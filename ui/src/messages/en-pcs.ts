@@ -4,7 +4,6 @@ import { devicesOf, many, peopleOf } from './en-plurals.ts'
 /** The map, the PCs page and its dialogs. */
 export const pcs = {
   title: 'PCs',
-  count: (n: number) => many(n, 'PC', 'PCs'),
   states: { on: 'Works', starting: 'Starting', paused: 'In maintenance', away: 'Does not answer', off: 'Off' },
   here: 'you are here',
   people: peopleOf,
@@ -22,8 +21,6 @@ export const pcs = {
     cut: (one: string, other: string) => `${one} and ${other} cannot reach each other.`,
     quick: 'at once',
     gap: 'cut',
-    open: (pc: string) => `Show ${pc}`,
-    legend: { good: 'good', slow: 'slow', cut: 'cut' },
   },
   happened: 'What happened among the PCs',
   nothing: 'Nothing yet. When a PC joins, goes off or comes back, it stands here.',
@@ -130,8 +127,6 @@ export const pcs = {
   },
   seen: {
     title: 'Seen on the network',
-    none: 'Nothing else announces itself on this network.',
-    own: 'this office',
     line: (pcs: string, people: number) => `${pcs} · ${peopleOf(people)}`,
   },
   details: {
