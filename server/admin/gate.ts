@@ -78,8 +78,8 @@ export class Gate {
     if (access === 'admin') request.caller = bearer ? await this.#bearer(request, bearer) : await this.#cookie(request)
     // A script that sends a bearer token has no page; everything else that changes something must come from ours.
     const isChange = request.method !== 'GET' && request.method !== 'HEAD'
-    if (isChange && !(bearer && access === 'admin') && !isFromOwnPage(request, request.origin.isSecure))
-      throw otherOrigin()
+    const isProgram = bearer !== undefined && (access === 'admin' || this.#isThisPc(request, bearer))
+    if (isChange && !isProgram && !isFromOwnPage(request, request.origin.isSecure)) throw otherOrigin()
   }
 
   /** Who asks, if that can be told: for what answers everybody, but some more. */
@@ -131,10 +131,14 @@ export class Gate {
       throw refusal('not-set-up', 'There is no office here yet: make one first.')
   }
 
+  /** The token of this PC never leaves it; elsewhere it is worth nothing. */
+  #isThisPc(request: FastifyRequest, secret: string): boolean {
+    return request.origin.isLocal && this.#runToken.isRight(secret)
+  }
+
   async #bearer(request: FastifyRequest, secret: string): Promise<Caller> {
-    const { address, isLocal } = request.origin
-    // The token of this PC never leaves it; elsewhere it is worth nothing.
-    if (isLocal && this.#runToken.isRight(secret)) {
+    const { address } = request.origin
+    if (this.#isThisPc(request, secret)) {
       return { kind: 'pc', username: undefined, name: this.#pc, address }
     }
     const token = await this.doormen?.scriptTokens.find(secret)

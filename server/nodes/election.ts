@@ -18,6 +18,10 @@ export type Decision =
 
 /** How long nobody better may have been seen before a PC goes first: others may only just be starting. */
 const QUIET_MS = 3_000
+/** The same where nobody is listed: announcements come every two seconds, and have to be proven. */
+const ALONE_MS = 6_000
+/** A computer that is busy looks less often than it should. */
+const LOOKS_MIN = 8
 /** The same after somebody better was seen and has gone silent: it may be between two steps. */
 const SILENCE_MS = 10_000
 
@@ -25,7 +29,7 @@ export class Election {
   readonly #id: string
   readonly #peers: number
   #quietSince: number
-  #quietMs = QUIET_MS
+  #quietMs: number
   #looks = 0
   #word: Word = 'candidate'
 
@@ -38,6 +42,7 @@ export class Election {
     this.#id = id
     this.#peers = peers
     this.#quietSince = now
+    this.#quietMs = peers > 0 ? QUIET_MS : ALONE_MS
   }
 
   /** What others are told. */
@@ -59,12 +64,9 @@ export class Election {
     if (making.length > 0 || others.some(({ nodeId }) => nodeId < this.#id)) return this.#wait('candidate', now)
     this.#looks++
     const isEverybodyThere = this.#peers > 0 && new Set(others.map(({ nodeId }) => nodeId)).size >= this.#peers
-    if (
-      now - this.#quietSince < this.#quietMs &&
-      !(isEverybodyThere && this.#looks >= 2 && this.#quietMs === QUIET_MS)
-    ) {
-      return { kind: 'wait', as: 'candidate' }
-    }
+    const isQuiet = now - this.#quietSince >= this.#quietMs && this.#looks >= LOOKS_MIN
+    const isClear = isEverybodyThere && this.#looks >= 2 && this.#quietMs === QUIET_MS
+    if (!isQuiet && !isClear) return { kind: 'wait', as: 'candidate' }
     this.#word = 'making'
     return { kind: 'wait', as: 'making' }
   }

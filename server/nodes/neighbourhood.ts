@@ -27,6 +27,7 @@ import { ClusterNodesDesk } from './nodes-desk.ts'
 import { OfficeCluster, TOKEN_SECRET } from './office-cluster.ts'
 import { clusterAddresses } from './open-cluster.ts'
 import { provision } from './provision.ts'
+import { type ClusterSettings, clusterFeature } from './settings.ts'
 import { applicantOf, settleIn, withClusterPort } from './settling-in.ts'
 import { StatusReader } from './status.ts'
 import { Surroundings } from './surroundings.ts'
@@ -52,6 +53,13 @@ export interface NeighbourhoodOptions {
   leave(): Promise<void>
   /** Why this is no moment for such a change, as a sentence. */
   busyWith(): string | undefined
+}
+
+const settingsOf = (office: Office): ClusterSettings =>
+  office.chat.parts.settings.of(clusterFeature.name) as unknown as ClusterSettings
+
+async function choose(office: Office, enabled: boolean, by: string): Promise<void> {
+  await office.chat.parts.settings.set(`${clusterFeature.name}.enabled`, enabled, by)
 }
 
 /** The office goes on without this PC. */
@@ -224,7 +232,7 @@ export class Neighbourhood {
     }
     if (cluster) {
       cluster.open({ office, store })
-      this.#lookFor(cluster)
+      this.#lookFor(cluster, office)
       cluster.isDraining = false
       if (cluster.isTakenOut) void handOver(cluster, { always: true })
       this.#desk = new ClusterNodesDesk(cluster, {
@@ -234,7 +242,7 @@ export class Neighbourhood {
           cluster.isDraining = false
         },
         restart,
-        setEnabled: () => this.#disable(),
+        setEnabled: (enabled, by) => choose(office, enabled, by),
         discover: async () => (await this.#around?.look()) ?? [],
       })
     } else {
@@ -243,11 +251,39 @@ export class Neighbourhood {
         chat: () => this.#options.office()?.chat,
         isDatabaseOutside: () => store.kind === 'outside',
         ports: () => office.ports,
-        enable: () => this.#enable(),
+        enable: by => choose(office, true, by),
         complain: err => log.warn({ err }, 'the state of this PC could not be read'),
       })
     }
+    this.#follow(office)
     return { nodes: this.#desk, merge: this.#mergeDesk }
+  }
+
+  /** The settings of the office decide whether others can join, and how this PC is heard on the network. */
+  #follow(office: Office): void {
+    const { settings } = office.chat.parts
+    const log = this.#options.log
+    const failed = (err: unknown): void => log.error({ err }, 'a change of the settings about PCs was not carried out')
+    let known = JSON.stringify(settingsOf(office))
+    settings.subscribe(clusterFeature.name, {
+      verify: (next: ClusterSettings) => {
+        const others = this.#cluster?.peers.map(({ node }) => node.name) ?? []
+        if (!next.enabled && others.length > 0) {
+          throw new Error(`Remove ${others.join(' and ')} from the office first: now they carry it together.`)
+        }
+      },
+      apply: (next: ClusterSettings) => {
+        if (JSON.stringify(next) === known || office !== this.#options.office()) return
+        known = JSON.stringify(next)
+        if (next.enabled !== (this.#cluster !== undefined)) {
+          void (next.enabled ? this.#enable() : this.#disable()).catch(failed)
+        } else if (this.#cluster) this.#lookFor(this.#cluster, office)
+      },
+    })
+    const isOn = this.#cluster !== undefined
+    if (settingsOf(office).enabled === isOn) return
+    known = JSON.stringify({ ...settingsOf(office), enabled: isOn })
+    void choose(office, isOn, 'Lanthorn').catch(failed)
   }
 
   /** The data is somewhere else now, or a backup was put back. */
@@ -348,7 +384,7 @@ export class Neighbourhood {
   }
 
   /** The beacon says that this PC is there, and hears the others. */
-  #lookFor(cluster: OfficeCluster): void {
+  #lookFor(cluster: OfficeCluster, office: Office): void {
     const { folder, version, log } = this.#options
     const { mesh, self } = cluster.ground
     const { authority, listen, cluster: settings } = cluster.options
@@ -356,6 +392,7 @@ export class Neighbourhood {
     this.#around = new Surroundings({
       ...{ nodeId: folder.state.nodeId, version, log, host: listen.host, cluster: settings },
       token: folder.secret(TOKEN_SECRET),
+      settings: settingsOf(office),
       officeId: () => officeIdOf(authority.certificate),
       onOwnNode: ({ nodeId, address }) => {
         const node = cluster.membership.nodes.find(({ id }) => id === nodeId)

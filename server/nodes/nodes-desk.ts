@@ -19,7 +19,7 @@ export interface NodeActions {
   resume(): Promise<void>
   /** Begins it and answers. */
   restart(): Promise<void>
-  setEnabled(enabled: boolean): Promise<void>
+  setEnabled(enabled: boolean, by: string): Promise<void>
   discover(): Promise<Discovered>
 }
 
@@ -100,13 +100,13 @@ export class ClusterNodesDesk implements NodesDesk {
     )
   }
 
-  async setEnabled(enabled: boolean): Promise<void> {
+  async setEnabled(enabled: boolean, by: string): Promise<void> {
     if (enabled) return
     const others = this.#cluster.peers.map(({ node }) => node.name)
     if (others.length > 0) {
       throw refusal('refused', `Remove ${others.join(' and ')} from the office first: now they carry it together.`)
     }
-    await this.#actions.setEnabled(enabled)
+    await this.#actions.setEnabled(enabled, by)
   }
 
   async makeJoinCode(by: string): Promise<{ id: string; code: string; expiresAt: string }> {

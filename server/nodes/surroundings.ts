@@ -2,9 +2,10 @@
 import type { Logger } from 'pino'
 import type { OfficeCard } from '../admin/contract/joining.ts'
 import type { Discovered } from '../admin/parts.ts'
-import { type Announcer, type NetworkBeacon, openBeacon } from '../cluster/discovery/beacon.ts'
+import { type Announcer, beaconDefaults, type NetworkBeacon, openBeacon } from '../cluster/discovery/beacon.ts'
 import { Discovery } from '../cluster/discovery/discovery.ts'
 import type { ClusterConfig } from '../config.ts'
+import { type ClusterSettings, interfacesOf } from './settings.ts'
 
 /** How long a look that somebody waits for may take. */
 const LOOK_MS = 1_500
@@ -17,6 +18,8 @@ export interface SurroundingsOptions {
   readonly cluster: Omit<ClusterConfig, 'token' | 'enabled'>
   readonly token: string | undefined
   readonly log: Logger
+  /** What an administrator has chosen for all PCs; it wins over the autosetup file. */
+  readonly settings?: ClusterSettings
   /** The office of this PC, if it has one. */
   officeId(): string | undefined
   /** A PC of the own office is heard at an address. */
@@ -33,6 +36,7 @@ export class Surroundings {
     this.#beacon = openBeacon({
       ...cluster.discovery,
       ...(isAll ? {} : { interfaces: [host] }),
+      ...(options.settings && announcingOf(options.settings)),
       log: log.child({ part: 'beacon' }),
     })
     this.discovery = new Discovery({
@@ -73,5 +77,18 @@ export class Surroundings {
   close(): void {
     this.discovery.close()
     void this.#beacon.close()
+  }
+}
+
+/** Only what was changed: the autosetup file may say something else for this PC. */
+function announcingOf(settings: ClusterSettings) {
+  const { multicastGroup: group, multicastGroup6: group6, multicastPort: port, multicastTtl: ttl } = settings
+  const interfaces = interfacesOf(settings)
+  return {
+    ...(group !== beaconDefaults.group && { group }),
+    ...(group6 !== beaconDefaults.group6 && { group6 }),
+    ...(port !== beaconDefaults.port && { port }),
+    ...(ttl !== beaconDefaults.ttl && { ttl }),
+    ...(interfaces && { interfaces }),
   }
 }

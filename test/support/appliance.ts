@@ -183,8 +183,7 @@ export class Appliance implements AsyncDisposable {
       '--no-open',
       '--data',
       this.dataDir,
-      '--config',
-      this.#configFile,
+      ...(this.#options.isUnattended === false ? [] : ['--config', this.#configFile]),
       ...args,
     ]
     this.#stdout = ''
