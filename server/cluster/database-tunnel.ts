@@ -18,6 +18,7 @@ const CALL_MS = 5_000
 /** Connections that one PC may have: its pool, those beside it, and some that are just ending. */
 const STREAMS_MAX = 32
 const CONNECT_MS = 3_000
+const LISTENERS_MAX = 32
 const socketIn = (folder: string, port: number): string => `${folder}/.s.PGSQL.${port}`
 
 /**
@@ -124,6 +125,8 @@ export class DatabaseTunnel {
 /** Both ways, until one end is over; then both are. */
 async function join(stream: Duplex, socket: net.Socket): Promise<void> {
   socket.setNoDelay(true)
+  // The link has listeners of its own on it, and a pipeline in both directions adds many.
+  stream.setMaxListeners(LISTENERS_MAX)
   try {
     await pipeline(stream, socket, stream)
   } finally {
