@@ -22,6 +22,9 @@ interface Seat {
 
 /** Romeo and Juliet write to each other, each on a PC of its own; Mercutio and Anna too, both on the same PC. */
 export class Talk implements AsyncDisposable {
+  /** Tells the messages of one talk from those of others in the same archive. */
+  static #talks = 0
+  readonly #id = ++Talk.#talks
   readonly #seats = new Map<Person, Seat>()
   readonly #sentAt = new Map<string, number>()
   #isOver = false
@@ -93,7 +96,7 @@ export class Talk implements AsyncDisposable {
     let sent = 0
     let acknowledged = 0
     for (const { client, to } of this.#seats.values()) {
-      const archive = (await archiveOf(reader.appliance, to)).filter(({ body }) => body.startsWith(`${client.person}-`))
+      const archive = (await archiveOf(reader.appliance, to)).filter(({ body }) => body.startsWith(`${client.person}-${this.#id}-`))
       const bodies = archive.map(({ body }) => body)
       const kept = new Set(bodies)
       const receiver = this.#seat(to).client
@@ -130,7 +133,7 @@ export class Talk implements AsyncDisposable {
   async #talk(seat: Seat): Promise<void> {
     while (!this.#isOver) {
       if (!seat.client.isOnline) await this.#back(seat)
-      const body = `${seat.client.person}-${seat.number++}`
+      const body = `${seat.client.person}-${this.#id}-${seat.number++}`
       this.#sentAt.set(body, performance.now())
       seat.client.message(`${seat.to}@office.test`, body)
       seat.client.askForAck()
