@@ -6,7 +6,6 @@ import type { JoinDesk, NodesDesk } from '../admin/parts.ts'
 import { type ClusterParts, loadFeatures, migrationsOf } from '../chat.ts'
 import { hazelcastHere } from '../cluster/hazelcast/java.ts'
 import { KnownNodes } from '../cluster/known-nodes.ts'
-import { officeIdOf } from '../cluster/pairing/office-id.ts'
 import { putBackNodes } from '../cluster/registry.ts'
 import type { Welcome } from '../cluster/welcome.ts'
 import { type ClusterConfig, defaultCluster, type Listen } from '../config.ts'
@@ -16,6 +15,7 @@ import { officeAuthority } from '../net/office-certificates.ts'
 import type { DataFolder } from '../node.ts'
 import { type Office, type OfficeIdentity, officeFeatures } from '../office.ts'
 import type { Store } from '../store.ts'
+import { aroundOffice } from './around-office.ts'
 import type { DatabasePlace } from './database-place.ts'
 import { foundOffice } from './founding.ts'
 import { handOver } from './hand-over.ts'
@@ -27,7 +27,7 @@ import { ClusterNodesDesk } from './nodes-desk.ts'
 import { OfficeCluster, TOKEN_SECRET } from './office-cluster.ts'
 import { clusterAddresses } from './open-cluster.ts'
 import { provision } from './provision.ts'
-import { type ClusterSettings, clusterFeature } from './settings.ts'
+import { choose, followSettings, settingsOf } from './settings-followed.ts'
 import { applicantOf, settleIn, withClusterPort } from './settling-in.ts'
 import { StatusReader } from './status.ts'
 import { Surroundings } from './surroundings.ts'
@@ -53,13 +53,6 @@ export interface NeighbourhoodOptions {
   leave(): Promise<void>
   /** Why this is no moment for such a change, as a sentence. */
   busyWith(): string | undefined
-}
-
-const settingsOf = (office: Office): ClusterSettings =>
-  office.chat.parts.settings.of(clusterFeature.name) as unknown as ClusterSettings
-
-async function choose(office: Office, enabled: boolean, by: string): Promise<void> {
-  await office.chat.parts.settings.set(`${clusterFeature.name}.enabled`, enabled, by)
 }
 
 /** The office goes on without this PC. */
@@ -255,35 +248,18 @@ export class Neighbourhood {
         complain: err => log.warn({ err }, 'the state of this PC could not be read'),
       })
     }
-    this.#follow(office)
-    return { nodes: this.#desk, merge: this.#mergeDesk }
-  }
-
-  /** The settings of the office decide whether others can join, and how this PC is heard on the network. */
-  #follow(office: Office): void {
-    const { settings } = office.chat.parts
-    const log = this.#options.log
-    const failed = (err: unknown): void => log.error({ err }, 'a change of the settings about PCs was not carried out')
-    let known = JSON.stringify(settingsOf(office))
-    settings.subscribe(clusterFeature.name, {
-      verify: (next: ClusterSettings) => {
-        const others = this.#cluster?.peers.map(({ node }) => node.name) ?? []
-        if (!next.enabled && others.length > 0) {
-          throw new Error(`Remove ${others.join(' and ')} from the office first: now they carry it together.`)
-        }
-      },
-      apply: (next: ClusterSettings) => {
-        if (JSON.stringify(next) === known || office !== this.#options.office()) return
-        known = JSON.stringify(next)
-        if (next.enabled !== (this.#cluster !== undefined)) {
-          void (next.enabled ? this.#enable() : this.#disable()).catch(failed)
-        } else if (this.#cluster) this.#lookFor(this.#cluster, office)
+    followSettings(office, {
+      log,
+      others: () => this.#cluster?.peers.map(({ node }) => node.name) ?? [],
+      isOn: () => this.#cluster !== undefined,
+      isOpen: () => office === this.#options.office(),
+      enable: () => this.#enable(),
+      disable: () => this.#disable(),
+      announceAnew: () => {
+        if (this.#cluster) this.#lookFor(this.#cluster, office)
       },
     })
-    const isOn = this.#cluster !== undefined
-    if (settingsOf(office).enabled === isOn) return
-    known = JSON.stringify({ ...settingsOf(office), enabled: isOn })
-    void choose(office, isOn, 'Lanthorn').catch(failed)
+    return { nodes: this.#desk, merge: this.#mergeDesk }
   }
 
   /** The data is somewhere else now, or a backup was put back. */
@@ -383,29 +359,9 @@ export class Neighbourhood {
     })
   }
 
-  /** The beacon says that this PC is there, and hears the others. */
   #lookFor(cluster: OfficeCluster, office: Office): void {
-    const { folder, version, log } = this.#options
-    const { mesh, self } = cluster.ground
-    const { authority, listen, cluster: settings } = cluster.options
     this.#around?.close()
-    this.#around = new Surroundings({
-      ...{ nodeId: folder.state.nodeId, version, log, host: listen.host, cluster: settings },
-      token: folder.secret(TOKEN_SECRET),
-      settings: settingsOf(office),
-      officeId: () => officeIdOf(authority.certificate),
-      onOwnNode: ({ nodeId, address }) => {
-        const node = cluster.membership.nodes.find(({ id }) => id === nodeId)
-        if (node && node.number !== self.number) mesh.wake(node.number, address)
-      },
-    })
-    this.#around.announce({
-      authority,
-      announcement: () => ({
-        ...{ nodeId: self.id, name: self.name, epoch: self.epoch, port: mesh.port, version },
-        ...(self.hazelcast !== undefined && { hazelcast: self.hazelcast }),
-      }),
-    })
+    this.#around = aroundOffice(cluster, settingsOf(office))
   }
 
   async #enable(): Promise<void> {
