@@ -1,12 +1,14 @@
 /**
- * `npm run bench -- [archive|message|login|memory|start …] [--rounds 5] [--seconds 5]`: what the server costs, on this computer, now.
+ * `npm run bench -- [archive|message|login|memory|start|cluster …] [--rounds 5] [--seconds 5]`: what the server costs, on this computer, now.
  * Each row is the median over the rounds; all rows are measured in each round, so that a noisy minute hurts them alike.
  */
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { type Appliance, startAppliance } from '../support/appliance.ts'
+import { isWhole, startWith, tokenConfigs } from '../support/small-office.ts'
 import { calibrate, median } from './accounting.ts'
 import { measureArchive } from './archive.ts'
+import { measureCluster } from './cluster.ts'
 import type { Account, Target } from './connection.ts'
 import { crowd } from './crowd.ts'
 import { measureLogins } from './logins.ts'
@@ -15,7 +17,7 @@ import { measureMessages } from './messages.ts'
 import type { Mechanism } from './scram.ts'
 import { measureStart } from './starting.ts'
 
-const names = ['archive', 'message', 'login', 'memory', 'start'] as const
+const names = ['archive', 'message', 'login', 'memory', 'start', 'cluster'] as const
 type Name = (typeof names)[number]
 
 /** Unit, server, PostgreSQL, and the most that the sum should be. */
@@ -34,7 +36,8 @@ for (let round = 1; round <= options.rounds; round++) {
   note('calibration loop', 'ms', { server: calibrate() })
   note('load of this computer, one minute', '', { server: loadavg()[0] ?? Number.NaN })
   if (options.names.includes('start')) await start()
-  if (options.names.some(name => name !== 'start')) await serve()
+  if (options.names.some(name => name !== 'start' && name !== 'cluster')) await serve()
+  if (options.names.includes('cluster')) await cluster()
 }
 print()
 
@@ -44,6 +47,28 @@ async function start(): Promise<void> {
   note('first start, CPU of all processes', 's', { server: first.cpu })
   note('second start, clock', 's', { server: second.wall }, 3)
   note('second start, CPU of all processes', 's', { server: second.cpu }, 4)
+}
+
+/** DESIGN section 10: two PCs on one computer, with their Hazelcast members. */
+async function cluster(): Promise<void> {
+  const people = crowd(3) as [Account, Account, Account]
+  const configs = await tokenConfigs(['pc-1', 'pc-2'])
+  const env = { LANTHORN_TEST_PLAINTEXT: '1', LANTHORN_TEST_NO_HAZELCAST: '' }
+  const started = await Promise.all(configs.map(config => startWith({ ...config, people }, env)))
+  try {
+    await isWhole(started)
+    const [here, there] = started as [Appliance, Appliance]
+    const cost = await measureCluster([here, there], [plain(here), plain(there)], people, options.seconds)
+    note('message on one PC, half of them arrive within', 'ms', { server: cost.sameP50 })
+    note('message to another PC, half of them arrive within', 'ms', { server: cost.crossP50 })
+    note('that is so many times as long', '', { server: cost.crossP50 / cost.sameP50 }, 1.5)
+    note('message to another PC, both servers', 'µs', { server: cost.crossCpu, perSecond: cost.perSecond })
+    note('archived message to another PC', 'a second', { server: cost.archivedPerSecond })
+    note('memory of a server among two', 'MiB', { server: cost.serverMb })
+    note('memory of its Hazelcast member', 'MiB', { server: cost.memberMb }, 110)
+  } finally {
+    for (const one of started) await one.cleanup()
+  }
 }
 
 async function serve(): Promise<void> {

@@ -32,7 +32,7 @@ async function expectToTalk(romeo: ChatClient, juliet: ChatClient, text: string)
 beforeAll(async () => {
   const configs = await tokenConfigs(['front-desk', 'back-office', 'front-desk'])
   const since = performance.now()
-  pcs = await Promise.all(configs.map(startWith))
+  pcs = await Promise.all(configs.map(config => startWith(config)))
   const [first, , third] = pcs as [Appliance, Appliance, Appliance]
   const romeo = await logIn(first, tls, people.romeo)
   const juliet = await logIn(third, tls, people.juliet)

@@ -22,8 +22,8 @@ export async function tokenConfigs(names: readonly string[]): Promise<ApplianceC
   }))
 }
 
-export function startWith(config: ApplianceConfig): Promise<Appliance> {
-  return startAppliance({ config, env: withoutJava })
+export function startWith(config: ApplianceConfig, env: Record<string, string> = withoutJava): Promise<Appliance> {
+  return startAppliance({ config, env })
 }
 
 /** What one PC shows of all. */
