@@ -13,6 +13,7 @@ import type { MoveDesk } from './moving/desk.ts'
 import type { MoveStep } from './moving/move.ts'
 import { type Moves, openMoves } from './moving/of-office.ts'
 import type { DataFolder } from './node.ts'
+import { OccupiedFault } from './nodes/founding.ts'
 import { Neighbourhood } from './nodes/neighbourhood.ts'
 import { type Office, type OfficeIdentity, openOffice } from './office.ts'
 import { officePartsOf } from './office-parts.ts'
@@ -138,8 +139,26 @@ export class Appliance {
       await this.#admin.waitForSetup()
       return
     }
-    await this.#open(identity, this.#url, config && !isJoined ? chat => takeOver(chat, config) : undefined)
+    if (isJoined || !mayJoin) {
+      await this.#open(identity, this.#url, config && !isJoined ? chat => takeOver(chat, config) : undefined)
+    } else await this.#openOrJoin(identity)
     progress('network', 'done', lanAddresses()[0])
+  }
+
+  /** With an outside database that is what decides who makes the office: who is second joins. */
+  async #openOrJoin(identity: OfficeIdentity): Promise<void> {
+    const { folder, config } = this.#options
+    try {
+      await this.#open(identity, this.#url, config && (chat => takeOver(chat, config)))
+    } catch (error) {
+      if (!(error instanceof OccupiedFault)) throw error
+      if (!(await this.#nodes.joinCarriers(await this.#openedStore()))) throw error
+      this.#beginStore()
+      await this.#store
+      const joined = identityOf(folder, undefined)
+      if (!joined) throw new Error('Who has joined has an identity.')
+      await this.#open(joined, this.#url)
+    }
   }
 
   /** Stops in order: people go to other PCs, goodbye to those who stay, what waits is written, then the database. */

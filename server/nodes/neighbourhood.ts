@@ -6,7 +6,7 @@ import type { JoinDesk, NodesDesk } from '../admin/parts.ts'
 import { type ClusterParts, loadFeatures, migrationsOf } from '../chat.ts'
 import { hazelcastHere } from '../cluster/hazelcast/java.ts'
 import { KnownNodes } from '../cluster/known-nodes.ts'
-import { putBackNodes } from '../cluster/registry.ts'
+import { listNodes, putBackNodes } from '../cluster/registry.ts'
 import type { Welcome } from '../cluster/welcome.ts'
 import { type ClusterConfig, defaultCluster, type Listen } from '../config.ts'
 import { migrate } from '../db/migrate.ts'
@@ -145,7 +145,7 @@ export class Neighbourhood {
   }
 
   /** Joins the office that knows the same token. @returns false: this PC is to make it @throws JoinFault, ListenFault */
-  async provision(): Promise<boolean> {
+  async provision(known?: readonly string[]): Promise<boolean> {
     const { folder, config, log, signal } = this.#options
     if (config?.token === undefined) return false
     const listen = await withClusterPort(this.#options.listen())
@@ -155,13 +155,28 @@ export class Neighbourhood {
       cluster: config,
       authority: await officeAuthority(folder, this.#options.name),
       key: await openLinkKey(folder.file('certificates')),
+      ...(known && { known }),
     })
+    if (done.kind === 'alone') return false
     if (done.kind === 'found') {
       this.#release = done.release
       return false
     }
     await this.#settleIn(done.welcome)
     return true
+  }
+
+  /**
+   * The database had an office already: of several fresh PCs with one outside database another was first, and this one joins it.
+   * @param store closed when it resolves
+   * @returns false: none of its PCs knows the token, or can be reached
+   */
+  async joinCarriers(store: Store): Promise<boolean> {
+    const carriers = await listNodes(store.db)
+    await store.close()
+    await this.#release?.()
+    this.#release = undefined
+    return this.provision(carriers.flatMap(({ addresses }) => addresses))
   }
 
   /** Opens the cluster port of a PC that knows its office, before the database. @returns where that is; undefined: as its URL says */

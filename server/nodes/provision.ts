@@ -18,6 +18,8 @@ const LOOK_MS = 300
 const CALM_LOOK_MS = 1_000
 const HURRY_LOOKS = 20
 const ASK_MS = 1_500
+/** How long the PCs of an office that has the database already are looked for. */
+const KNOWN_MS = 60_000
 
 export interface ProvisionOptions {
   readonly nodeId: string
@@ -39,6 +41,8 @@ export type Provisioned =
   | { readonly kind: 'welcome'; readonly welcome: Welcome }
   /** Make the office. `release` gives the cluster port free: to be called just before it is opened for good. */
   | { readonly kind: 'found'; readonly release: () => Promise<void> }
+  /** None of the `known` lets us in by this token, or none is there. */
+  | { readonly kind: 'alone' }
 
 /** @throws ListenFault; JoinFault when the office that is there does not take us; the signal's error */
 export async function provision(options: ProvisionOptions): Promise<Provisioned> {
@@ -61,7 +65,8 @@ export async function provision(options: ProvisionOptions): Promise<Provisioned>
   }
   const own = new Set(applicant.addresses)
   const peers = cluster.peers.filter(peer => !own.has(peer))
-  const election = new Election(nodeId, peers.length, performance.now())
+  const since = performance.now()
+  const election = new Election(nodeId, peers.length, since)
   try {
     for (let looks = 0; ; looks++) {
       signal.throwIfAborted()
@@ -78,6 +83,10 @@ export async function provision(options: ProvisionOptions): Promise<Provisioned>
       } else if (decision.kind === 'found' && options.known === undefined) {
         log.info('this PC makes the office, the others join it')
         return { kind: 'found', release }
+      }
+      if (options.known && performance.now() - since > KNOWN_MS) {
+        await release()
+        return { kind: 'alone' }
       }
       await delay(looks < HURRY_LOOKS ? LOOK_MS : CALM_LOOK_MS, undefined, { signal })
     }
