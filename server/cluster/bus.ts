@@ -84,6 +84,13 @@ export interface Bus {
   onTell(topic: string, listener: (body: never, from: FarNode) => void): () => void
   /** Asks one node. @throws CallFault */
   ask(node: string, topic: string, body: unknown, timeoutMs: number): Promise<unknown>
+  /**
+   * Asks one node while somebody waits. Never rejects: undefined when it is not up, refuses, does not answer in time, or hangs; of one that hangs that
+   * is known after 400 ms, and from then on at once until it gives a sign.
+   */
+  askSoon(node: string, topic: string, body: unknown, timeoutMs: number): Promise<unknown>
+  /** Whether a node that is up is known to hang: `askSoon` asks it nothing. */
+  hangs(node: string): boolean
   onAsk(topic: string, answer: (body: never, from: FarNode) => unknown): () => void
   /** A node came (again), is suspected, gone, or away. */
   onNode(listener: (node: FarNode, before: FarNode['state']) => void): () => void
@@ -106,6 +113,8 @@ export function localBus(holder = '0.0'): Bus {
     tell: nothing,
     onTell: () => nothing,
     ask: () => Promise.reject(new Error('A lone node has nobody to ask.')),
+    askSoon: () => Promise.resolve(undefined),
+    hangs: () => false,
     onAsk: () => nothing,
     onNode: () => nothing,
   }

@@ -13,6 +13,7 @@ import {
   readTell,
   tellFrame,
 } from './mesh-bus-frames.ts'
+import { PromptQuestions } from './mesh-bus-prompt.ts'
 import { holderOf } from './node.ts'
 
 type Taker = (delivery: Delivery, from: FarNode) => readonly string[]
@@ -34,6 +35,7 @@ class MeshBus implements Bus {
   readonly #mesh: Mesh
   readonly #log: Logger
   readonly #crowds: Crowds
+  readonly #prompt: PromptQuestions
   readonly #far = new WeakMap<Peer, FarNode>()
   /** Deliveries whose outcome is not known yet, by number. The mesh bounds them: it answers 'full'. */
   readonly #open = new Map<number, OpenDelivery>()
@@ -47,6 +49,7 @@ class MeshBus implements Bus {
     this.#log = log
     this.holder = holderOf(mesh.self)
     this.#crowds = new Crowds(name => mesh.peer(name))
+    this.#prompt = new PromptQuestions(mesh)
     this.#on(frameKinds.deliver, (frame, from) => this.#deliver(frame, from))
     this.#on(frameKinds.gone, (frame, from) => this.#gone(frame, from))
     this.#on(frameKinds.rows, (frame, from) => this.#onRows?.(JSON.parse(frame.toString('utf8')), this.#farOf(from)))
@@ -118,6 +121,14 @@ class MeshBus implements Bus {
 
   ask(node: string, topic: string, body: unknown, timeoutMs: number): Promise<unknown> {
     return this.#mesh.call(node, topic, body, { timeoutMs })
+  }
+
+  askSoon(node: string, topic: string, body: unknown, timeoutMs: number): Promise<unknown> {
+    return this.#prompt.ask(node, topic, body, timeoutMs)
+  }
+
+  hangs(node: string): boolean {
+    return this.#prompt.hangs(node)
   }
 
   onAsk(topic: string, answer: (body: never, from: FarNode) => unknown): () => void {

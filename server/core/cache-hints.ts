@@ -1,7 +1,7 @@
 import { deserialize, serialize } from 'node:v8'
 import type { Bus } from '../cluster/bus.ts'
 
-/** How long a change waits for other nodes to note it. One that hangs finds out by itself once it is linked again. */
+/** How long a change waits for other nodes to note it. One that hangs notes it before anything that it hears later. */
 const NOTE_MS = 500
 /** How long the database is given before a node that has the value in memory is asked for it, and how long that may take. */
 const DATABASE_FIRST_MS = 100
@@ -68,10 +68,10 @@ export class CacheHints {
     const body = { cache, usernames: usernames.slice(0, USERNAMES_MAX) }
     const asked: Promise<unknown>[] = []
     for (const { name, state } of nodes) {
-      if (state === 'up') asked.push(this.#bus.ask(name, 'doubt', body, NOTE_MS))
-      else if (state === 'suspected') this.#bus.tell(name, 'doubt', body)
+      if (state === 'up' && !this.#bus.hangs(name)) asked.push(this.#bus.askSoon(name, 'doubt', body, NOTE_MS))
+      else this.#bus.tell(name, 'doubt', body)
     }
-    return asked.length > 0 ? Promise.allSettled(asked) : undefined
+    return asked.length > 0 ? Promise.all(asked) : undefined
   }
 
   /**
@@ -115,11 +115,12 @@ export class CacheHints {
   }
 
   async #askFor(cache: string, username: string, node: string): Promise<unknown> {
+    // When that node cannot say either, the database is still being asked.
+    const answer = await this.#bus.askSoon(node, 'cached', { cache, username }, ELSEWHERE_MS)
     try {
-      const answer = await this.#bus.ask(node, 'cached', { cache, username }, ELSEWHERE_MS)
       return typeof answer === 'string' ? deserialize(Buffer.from(answer, 'base64')) : undefined
     } catch {
-      // That node cannot say either; the database is still being asked.
+      // Written by another version.
       return undefined
     }
   }

@@ -12,7 +12,10 @@ interface Claim {
   readonly policy: ConflictPolicy
 }
 
-/** The sessions of the whole office, as far as one node may end those of another. */
+/**
+ * The sessions of the whole office, as far as one node may end those of another. A node that does not answer is not waited for: somebody whose PC has
+ * just died logs in elsewhere at once, and what that node has is settled when it is back (routes of one full JID, accounts that are barred).
+ */
 export class Everywhere {
   readonly #directory: Directory
   readonly #bus: Bus
@@ -61,13 +64,13 @@ export class Everywhere {
    */
   async claim(route: Route, policy: ConflictPolicy): Promise<boolean> {
     const claim: Claim = { jid: route.jid, session: route.session, policy }
-    return (await this.#ask(route.node, 'session-claim', claim, CLAIM_MS)) !== 'taken'
+    return (await this.#bus.askSoon(route.node, 'session-claim', claim, CLAIM_MS)) !== 'taken'
   }
 
   /** Ends a resting session of somebody on another node, if there is one. @returns whether */
   async makeRoom(username: string, bare: string): Promise<boolean> {
     for (const node of this.#nodesOf(bare)) {
-      if ((await this.#ask(node, 'session-room', { username }, CLAIM_MS)) === true) return true
+      if ((await this.#bus.askSoon(node, 'session-room', { username }, CLAIM_MS)) === true) return true
     }
     return false
   }
@@ -82,7 +85,7 @@ export class Everywhere {
     const slash = jid.indexOf('/')
     const route = this.#directory.route(jid.slice(0, slash), jid.slice(slash + 1))
     if (!route || route.node === this.#directory.node) return false
-    return (await this.#ask(route.node, 'session-end', { jid, reason }, END_MS)) === true
+    return (await this.#bus.askSoon(route.node, 'session-end', { jid, reason }, END_MS)) === true
   }
 
   /** Ends all sessions of somebody. */
@@ -94,7 +97,7 @@ export class Everywhere {
   /** To whom devices of somebody have sent directed presence (full and bare JIDs). */
   async directedOf(username: string, bare: string): Promise<string[]> {
     const far = await Promise.all(
-      this.#nodesOf(bare).map(node => this.#ask(node, 'session-directed', { username }, END_MS)),
+      this.#nodesOf(bare).map(node => this.#bus.askSoon(node, 'session-directed', { username }, END_MS)),
     )
     const here = this.#sessions ? directedHere(this.#sessions, username) : []
     return [...here, ...far.flatMap(list => (Array.isArray(list) ? (list as string[]) : []))]
@@ -103,7 +106,7 @@ export class Everywhere {
   /** Asks every other node that is there. @returns what they answered; undefined for one that did not in time */
   askAll(topic: string, body: unknown, timeoutMs: number): Promise<unknown[]> {
     const there = this.#bus.nodes.filter(({ state }) => state === 'up')
-    return Promise.all(there.map(({ name }) => this.#ask(name, topic, body, timeoutMs)))
+    return Promise.all(there.map(({ name }) => this.#bus.askSoon(name, topic, body, timeoutMs)))
   }
 
   /** Other nodes with sessions of an account. */
@@ -111,18 +114,6 @@ export class Everywhere {
     const nodes = new Set(this.#directory.routes(bare).map(route => route.node))
     nodes.delete(this.#directory.node)
     return [...nodes]
-  }
-
-  /** @returns undefined when there is no answer */
-  async #ask(node: string, topic: string, body: unknown, timeoutMs: number): Promise<unknown> {
-    // One that is silent is not waited for: somebody whose PC has just died logs in elsewhere at once.
-    if (this.#bus.nodes.find(({ name }) => name === node)?.state !== 'up') return undefined
-    try {
-      return await this.#bus.ask(node, topic, body, timeoutMs)
-    } catch {
-      // It is gone, or hangs: what it has is settled when it is back (routes of one full JID, accounts that are barred).
-      return undefined
-    }
   }
 }
 

@@ -134,9 +134,8 @@ export class Crossings {
 
   /** Has the other nodes write what they adopted of one that is no more. Never rejects; takes a second at most. */
   async flushElsewhere(): Promise<void> {
-    const there = this.#bus.nodes.filter(({ state }) => state === 'up')
     // Who does not answer has nothing to say in time: what it adopted is written a little later.
-    await Promise.allSettled(there.map(({ name }) => this.#bus.ask(name, 'flush', {}, FLUSH_MS)))
+    await Promise.all(this.#bus.nodes.map(({ name }) => this.#bus.askSoon(name, 'flush', {}, FLUSH_MS)))
   }
 
   close(): void {

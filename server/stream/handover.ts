@@ -119,8 +119,8 @@ export class Handover {
     const endsAt = performance.now() + FETCH_MS
     let node = first
     for (let hop = 0; hop <= HOPS_MAX; hop++) {
-      if (bus.nodes.find(({ name }) => name === node)?.state !== 'up') return 'unknown'
-      const answer = (await bus.ask(node, TAKE, asked, left(endsAt))) as Answer
+      if (bus.node(node)?.state !== 'up' || bus.hangs(node)) return 'unknown'
+      const answer = (await this.#ask(node, TAKE, asked, endsAt)) as Answer
       switch (answer.kind) {
         case 'unknown':
         case 'busy':
@@ -139,6 +139,17 @@ export class Handover {
     return 'unknown'
   }
 
+  /** Asks a node as long as it is up. */
+  #ask(node: string, topic: string, body: unknown, endsAt: number): Promise<unknown> {
+    const { bus } = this.#streams.parts
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>()
+    const unfollow = bus.onNode(({ name, state }) => {
+      if (name === node && state !== 'up') reject(new Error(`${node} was not heard of any more.`))
+    })
+    bus.ask(node, topic, body, left(endsAt)).then(resolve, reject).finally(unfollow)
+    return promise
+  }
+
   /** Makes the session here. Whatever goes wrong, the other node keeps it. */
   async #arrive(node: string, answer: Extract<Answer, { kind: 'state' }>, endsAt: number): Promise<Session> {
     const { bus, sessions, queue, hooks, log, now } = this.#streams.parts
@@ -149,7 +160,7 @@ export class Handover {
     try {
       while (unacked.length < countBetween(state.acked, sent)) {
         const from = (state.acked + unacked.length) % 2 ** 32
-        const more = (await bus.ask(node, MORE, { previd, from }, left(endsAt))) as MovedStanza[]
+        const more = (await this.#ask(node, MORE, { previd, from }, endsAt)) as MovedStanza[]
         if (more.length === 0) throw new Error(`${node} has no more of the stanzas of ${state.jid}.`)
         unacked.push(...more)
       }

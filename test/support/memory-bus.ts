@@ -134,6 +134,14 @@ class MemoryNode implements Bus {
     return Promise.reject(new Error('Nobody answers here.'))
   }
 
+  askSoon(): Promise<unknown> {
+    return Promise.resolve(undefined)
+  }
+
+  hangs(): boolean {
+    return false
+  }
+
   onAsk(): () => void {
     return () => undefined
   }

@@ -96,6 +96,27 @@ export async function openMortalNodes(): Promise<House> {
   }
 }
 
+/** Two nodes, of which the second can be made to hang, in a process of its own: for a long time the first one does not suspect it. */
+export async function openHangingNodes(): Promise<AsyncDisposable & { first: ClusterNode; second: NodeProcess }> {
+  const ground = await openGround()
+  const timings = { ...quick, heartbeatMs: 500, suspectMs: 60_000, goneMs: 120_000, frozenMs: 60_000 }
+  const plan = { authority: ground.authority, connection: ground.connection, timings, epoch: 1 }
+  const first = await openNode({ ...plan, papers: ground.papers[0] })
+  const self = known(ground.papers[0], first.mesh.port)
+  first.mesh.setNodes([self, known(ground.papers[1])])
+  const second = await NodeProcess.start({ ...plan, papers: ground.papers[1], others: [self] })
+  await linked(first, ground.papers[1].node.name)
+  return {
+    first,
+    second,
+    async [Symbol.asyncDispose]() {
+      await second.kill()
+      await first.close()
+      await ground.drop()
+    },
+  }
+}
+
 /** What an administrator does, at the PC that `where` names. */
 export function deeds(where: () => Office): Pick<House, 'adds' | 'removes' | 'sets' | 'ends'> {
   return {
@@ -115,7 +136,7 @@ process.once('exit', () => {
 })
 
 /** A node in a process of its own. */
-class NodeProcess {
+export class NodeProcess {
   readonly target: RawTarget
   readonly #child: ChildProcess
 
@@ -139,6 +160,15 @@ class NodeProcess {
     })) as unknown[]
     if (typeof said !== 'string') throw new Error('the second node ended before it was ready')
     return new NodeProcess(child, (JSON.parse(said) as { target: RawTarget }).target)
+  }
+
+  /** Stops it in the middle of what it does, as a PC does that sleeps or swaps: its connections stay. */
+  hang(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  goOn(): void {
+    this.#child.kill('SIGCONT')
   }
 
   /** Ends it as a power cut would. */
