@@ -189,7 +189,7 @@ export class Appliance {
   }
 
   async #closeOffice(): Promise<void> {
-    this.#nodes.pause()
+    await this.#nodes.pause()
     await this.#office?.close()
   }
 

@@ -15,6 +15,7 @@ import { followFiles } from './net/follow-files.ts'
 import { OfficeCertificates } from './net/office-certificates.ts'
 import { openServerTls, type ServerTls } from './net/tls.ts'
 import type { DataFolder } from './node.ts'
+import { loneMigrations } from './nodes/lone-watch.ts'
 import { clusterFeature } from './nodes/settings.ts'
 import { Opening } from './opening.ts'
 import { acceptBosh, BOSH_PATH } from './stream/bosh.ts'
@@ -63,7 +64,7 @@ const nodesFeature = feature({
   name: 'nodes',
   title: 'PCs of the office',
   standards: [],
-  migrations: registryMigrations,
+  migrations: [...registryMigrations, ...loneMigrations],
   start: () => undefined,
 })
 

@@ -68,11 +68,13 @@ export async function listNodes(db: Queryable): Promise<RegisteredNode[]> {
   return rows.map(nodeOf)
 }
 
-/** Whether this database carries an office that PCs can join. Works before its tables are made. @throws DatabaseAway */
-export async function hasNodes(db: Queryable): Promise<boolean> {
-  const table = await db.one<{ is: boolean }>(`SELECT to_regclass('node') IS NOT NULL AS is`)
-  if (!table?.is) return false
-  return (await db.one<{ is: boolean }>('SELECT EXISTS (SELECT FROM node WHERE removed_at IS NULL) AS is'))?.is === true
+/** Whether PCs other than this one are registered. @throws DatabaseAway */
+export async function hasOtherNodes(db: Queryable, id: string): Promise<boolean> {
+  const found = await db.one<{ is: boolean }>(
+    'SELECT EXISTS (SELECT FROM node WHERE removed_at IS NULL AND id <> $1) AS is',
+    [id],
+  )
+  return found?.is === true
 }
 
 /**

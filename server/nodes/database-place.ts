@@ -184,8 +184,3 @@ export function urlOf(record: DatabaseRecord, ownerName: string | undefined): st
   if (record.kind === 'outside') return record.url
   return `postgresql://lanthorn@${ownerName ?? 'main'}${LINKED_HOST}/lanthorn`
 }
-
-/** Whether the secret `database-url` leads to the built-in database of another PC. */
-export function isLinkedUrl(url: string | undefined): boolean {
-  return url?.includes(LINKED_HOST) === true
-}

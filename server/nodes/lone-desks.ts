@@ -1,7 +1,7 @@
 /** The desks behind the pages about PCs, for an office that other PCs cannot join: there is this one, and nothing can be done with it. */
 import type { Joining } from '../admin/contract/joining.ts'
 import type { Node } from '../admin/contract/nodes.ts'
-import type { JoinDesk, NodesDesk } from '../admin/parts.ts'
+import type { NodesDesk } from '../admin/parts.ts'
 import { type Refusal, refusal } from '../admin/problem.ts'
 import type { Chat } from '../chat.ts'
 import type { NodeStatus, StatusReader } from './status.ts'
@@ -142,15 +142,5 @@ function loneNode(name: string, status: NodeStatus | undefined): Node {
     seenAt: new Date().toISOString(),
     sentence: 'Works.',
     settings: 'applied',
-  }
-}
-
-/** A desk that joins nothing. @param why a sentence */
-export function shutJoinDesk(why: string): JoinDesk {
-  return {
-    offices: [],
-    joining: idle,
-    start: () => Promise.reject(refusal('refused', why)),
-    stop: () => Promise.reject(refusal('refused', why)),
   }
 }

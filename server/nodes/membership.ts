@@ -1,5 +1,4 @@
 /** Who belongs to the office: read from the registry, kept in the data folder, told to the mesh; joins and removals reach all nodes at once. */
-import { X509Certificate } from 'node:crypto'
 import type { Logger } from 'pino'
 import type { Bus } from '../cluster/bus.ts'
 import type { KnownNodes } from '../cluster/known-nodes.ts'
@@ -239,9 +238,4 @@ export class Membership {
 /** What all nodes have in common. Addresses and passwords of databases belong to the node that uses them. */
 function sharedSecrets(folder: DataFolder): Record<string, string> {
   return Object.fromEntries(Object.entries(folder.secrets()).filter(([name]) => !/database|url/.test(name)))
-}
-
-/** When the authority of the office ends, for the pages. @param authority PEM */
-export function authorityEnds(authority: string): Date {
-  return new X509Certificate(authority).validToDate
 }

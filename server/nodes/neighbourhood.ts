@@ -22,6 +22,7 @@ import { handOver } from './hand-over.ts'
 import { JoiningDesk, joinSteps } from './joining.ts'
 import { openLinkKey } from './link-key.ts'
 import { LoneNodesDesk } from './lone-desks.ts'
+import { LoneWatch } from './lone-watch.ts'
 import { mergeDesk } from './merging.ts'
 import { ClusterNodesDesk } from './nodes-desk.ts'
 import { OfficeCluster, TOKEN_SECRET } from './office-cluster.ts'
@@ -70,6 +71,7 @@ export class Neighbourhood {
   #around: Surroundings | undefined
   #desk: (NodesDesk & { close(): void }) | undefined
   #release: (() => Promise<void>) | undefined
+  #lone: LoneWatch | undefined
   #isRestored = false
 
   constructor(options: NeighbourhoodOptions) {
@@ -218,9 +220,14 @@ export class Neighbourhood {
 
   /** The tables are there, nobody can log in yet: registers this start, and waits for the others that run. @throws DatabaseAway */
   async meet(db: Database): Promise<void> {
-    const { signal } = this.#options
+    const { signal, log, folder, name } = this.#options
     const cluster = this.#cluster
-    if (!cluster) return
+    if (!cluster) {
+      if ((await this.#options.store()).kind !== 'outside') return
+      this.#lone ??= new LoneWatch({ id: folder.state.nodeId, name }, log)
+      await this.#lone.start(db, signal)
+      return
+    }
     if (this.#isRestored) await putBackNodes(db, cluster.membership.nodes)
     this.#isRestored = false
     if (!(await cluster.membership.start(db))) throw new RemovedFault(this.removedSentence)
@@ -290,9 +297,10 @@ export class Neighbourhood {
   }
 
   /** Chat is closed for a moment, or for good. */
-  pause(): void {
+  async pause(): Promise<void> {
     this.#cluster?.pause()
     this.#cluster?.membership.stop()
+    await this.#lone?.stop()
   }
 
   /** People go to other PCs, if there are any. */
