@@ -56,6 +56,8 @@ export class Settings {
   #doubts = 0
   /** Set by who makes it: tells other nodes to read again, and waits a moment for those that are there. */
   onChanged: (() => Promise<unknown> | undefined) | undefined
+  /** Set by who makes it: `counter` has changed, and what it counts is applied here. */
+  onApplied: (() => void) | undefined
 
   static readonly migrations: readonly string[] = [
     `CREATE TABLE setting (
@@ -150,7 +152,7 @@ export class Settings {
       }
       this.#apply(declared, next)
     }
-    if (doubts === this.#doubts) this.#counter = current
+    if (doubts === this.#doubts) this.#count(current)
   }
 
   /**
@@ -227,8 +229,14 @@ export class Settings {
       throw error
     }
     // A number was left out: somebody else has changed something, too, which the next look finds.
-    if (counter === this.#counter + 1) this.#counter = counter
+    const isNext = counter === this.#counter + 1
     this.#apply(declared, next)
+    if (isNext) this.#count(counter)
+  }
+
+  #count(counter: number): void {
+    this.#counter = counter
+    this.onApplied?.()
   }
 
   /** @returns the new counter */

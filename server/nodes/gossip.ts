@@ -67,6 +67,14 @@ export class Gossip {
     }
   }
 
+  /** One of the words is another one at once: whoever asks next here is told so, and so is who gets the next answer from here. */
+  amend(change: Partial<GossipWord>): void {
+    if (!this.#own) return
+    this.#own = { ...this.#own, ...change }
+    this.#bus.tell(undefined, 'status', this.#own)
+    this.stir()
+  }
+
   /** Something changed: listeners hear of it, at most twice a second. */
   stir(): void {
     this.#soon ??= setTimeout(() => {

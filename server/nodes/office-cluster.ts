@@ -187,7 +187,9 @@ export class OfficeCluster {
   /** People can log in here. */
   open(opened: Opened): void {
     this.#opened = opened
-    this.member.look(opened.office.chat.parts.settings)
+    const { settings } = opened.office.chat.parts
+    this.member.look(settings)
+    settings.onApplied = () => this.gossip.amend({ settings: settings.counter })
     void this.gossip.tell()
   }
 

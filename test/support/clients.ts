@@ -94,7 +94,7 @@ export async function logIn(
 ): Promise<ChatClient> {
   await trustOffice(appliance)
   const ports = { STARTTLS: appliance.ready.c2s, 'direct TLS': appliance.ready.c2sTls, WebSocket: appliance.ready.web }
-  const wire = await Wire.to(ports[transport])
+  const wire = await Wire.to(ports[transport], appliance.host)
   const { domain, officeCaFile } = appliance
   const login = { domain, ...person, resource, transport, port: wire.port, officeCaFile }
   const received = new Received()

@@ -12,11 +12,11 @@ export class Wire implements AsyncDisposable {
     this.#server = server
   }
 
-  /** Opens a relay on a free port of 127.0.0.1 that leads to `port` there. */
-  static async to(port: number): Promise<Wire> {
+  /** Opens a relay on a free port of 127.0.0.1 that leads to `port`, there or on another host. */
+  static async to(port: number, host = '127.0.0.1'): Promise<Wire> {
     const server = net.createServer({ noDelay: true })
     const wire = new Wire(server)
-    server.on('connection', near => wire.#join(near, net.connect({ host: '127.0.0.1', port, noDelay: true })))
+    server.on('connection', near => wire.#join(near, net.connect({ host, port, noDelay: true })))
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(0, '127.0.0.1', resolve)

@@ -4,8 +4,9 @@ import { appendFile } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
 import { json } from 'node:stream/consumers'
-import type { Reply } from '../../../server/admin/contract/endpoint.ts'
+import type { Endpoint, Reply } from '../../../server/admin/contract/endpoint.ts'
 import { getNodes } from '../../../server/admin/contract/nodes.ts'
+import type { CallInput } from '../../../server/cli/client.ts'
 import { readRunFile } from '../../../server/cli/run-file.ts'
 import { type Appliance, type ApplianceConfig, startAppliance } from '../appliance.ts'
 import {
@@ -22,6 +23,7 @@ import { Lab, type LabHost } from './lab.ts'
 
 const token = 'a token of this test that is long enough'
 const viewMs = 40_000
+const answerMs = 25_000
 /** As everywhere: each PC has its own. */
 export const ports = {
   ...{ c2s: 5222, c2sTls: 5223, s2s: 5269, s2sTls: 5270, component: 5347 },
@@ -119,24 +121,36 @@ export class LabOffice implements AsyncDisposable {
   }
 
   /** What one PC shows of all. */
-  async view({ appliance, host }: LabNode): Promise<Reply<typeof getNodes>> {
+  view(node: LabNode): Promise<Reply<typeof getNodes>> {
+    return this.ask(node, getNodes)
+  }
+
+  /** Asks the admin side of one PC, as somebody at it. @throws Error with what it refused */
+  async ask<E extends Endpoint>(
+    { appliance, host }: LabNode,
+    endpoint: E,
+    input: CallInput<E> = {},
+  ): Promise<Reply<E>> {
     const run = await readRunFile(appliance.dataDir)
-    const headers = { authorization: `Bearer ${run?.token}`, host: `127.0.0.1:${ports.adminPlain}` }
+    const body = endpoint.method === 'GET' ? '' : JSON.stringify(input.body ?? {})
+    const headers = {
+      authorization: `Bearer ${run?.token}`,
+      host: `127.0.0.1:${ports.adminPlain}`,
+      ...(body !== '' && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+    }
+    const params = new Map(Object.entries(input.params ?? {}))
+    const address = endpoint.path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(params.get(name))))
+    const to = { host: host.address, port: doorPort, path: address, method: endpoint.method, headers, agent: false }
     const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
-      http
-        .get(
-          { host: host.address, port: doorPort, path: getNodes.path, headers, agent: false, timeout: 10_000 },
-          resolve,
-        )
-        .on('timeout', function (this: http.ClientRequest) {
-          this.destroy(new Error(`${host.name} did not answer within 10 s`))
-        })
-        .on('error', reject)
+      const request = http.request({ ...to, timeout: answerMs }, resolve)
+      request.on('timeout', () => request.destroy(new Error(`${host.name} did not answer within ${answerMs} ms`)))
+      request.on('error', reject)
+      request.end(body)
     })
-    const body = (await json(answer)) as Reply<typeof getNodes>
-    if (answer.statusCode !== 200)
-      throw new Error(`${host.name} answered ${answer.statusCode}: ${JSON.stringify(body)}`)
-    return body
+    const told = await json(answer)
+    const status = answer.statusCode ?? 0
+    if (status < 200 || status > 299) throw new Error(`${host.name} answered ${status}: ${JSON.stringify(told)}`)
+    return told as Reply<E>
   }
 
   /** Resolves when every one of these PCs sees all of them as on, with a good link and a member of the cluster. */
