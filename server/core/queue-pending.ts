@@ -76,17 +76,23 @@ export class PendingRows {
 
   /** See ArchiveQueue.waitingAmong. */
   async among(usernames: readonly string[]): Promise<readonly string[]> {
-    if (this.#parts.crossings.isAlone || usernames.length === 0) return []
+    if (this.#parts.crossings.isAlone) return []
     await this.#tidy()
+    if (usernames.length === 0) return []
     return waitingAmong(this.#parts.db, usernames, this.#taker)
   }
 
+  /**
+   * Lets go of rows that are this node's in the table only: the answer that gave them to it got lost, or they went on to another node, with a session,
+   * that died before it wrote that down.
+   */
   async #tidy(): Promise<void> {
-    const { db, keeper, live } = this.#parts
-    if (this.#strayedAt === undefined || this.#watchers.size > 0) return
-    const before = this.#strayedAt
+    const { db, keeper, line, live } = this.#parts
+    if (this.#watchers.size > 0) return
+    const known = [...live.keys(), ...line.takenIds]
+    const beforeMs = this.#strayedAt ?? Date.now() - UNDER_WAY_MS
     this.#strayedAt = undefined
-    this.#tidying = letGo(db, { holder: keeper.holder, known: [...live.keys()], beforeMs: before }).finally(() => {
+    this.#tidying = letGo(db, { holder: keeper.holder, known, beforeMs }).finally(() => {
       this.#tidying = undefined
     })
     await this.#tidying
@@ -97,5 +103,7 @@ export class PendingRows {
   }
 }
 
+/** Younger rows may be on their way here from another node: nothing is known of them yet. */
+const UNDER_WAY_MS = 30_000
 /** How long a reader waits for what was added before. */
 const FLUSH_MS = 5_000
