@@ -181,7 +181,7 @@ function buildParts(
   const presence = new Presence({ domain, directory, hooks, rosters, sessions, reach })
   const subscriptions = new Subscriptions({ domain, hooks, accounts, rosters, directory, reach, presence })
   const messages = new Messages({ domain, directory, bus, hooks, accounts, sessions, queue })
-  new FarArrivals({ bus, queue, rosters, sessions })
+  new FarArrivals({ bus, directory, queue, rosters, sessions })
   const router = new Router({
     domain,
     log: log.child({ part: 'router' }),

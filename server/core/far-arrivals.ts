@@ -1,4 +1,5 @@
 import type { Bus, Delivery, FarNode } from '../cluster/bus.ts'
+import type { Directory } from '../cluster/directory.ts'
 import { parseJid } from '../xmpp/jid.ts'
 import { Stanza } from '../xmpp/stanza.ts'
 import type { KeptRow } from './kept-row.ts'
@@ -11,6 +12,7 @@ import { sharesPresence } from './sharing.ts'
 
 interface FarParts {
   readonly bus: Bus
+  readonly directory: Directory
   readonly queue: ArchiveQueue
   readonly rosters: Rosters
   readonly sessions: Sessions
@@ -32,6 +34,7 @@ export class FarArrivals {
     const { queue, rosters } = this.#parts
     const missed: string[] = []
     const arrived = Stanza.fromBytes(bytes)
+    if (this.#isOverdue(arrived, from)) return missed
     let stanza = arrived
     let row: KeptRow | undefined
     for (const target of targets) {
@@ -52,6 +55,14 @@ export class FarArrivals {
     }
     if (row) queue.disown(row)
     return missed
+  }
+
+  /** The end of a session whose place another one has taken on another node, which was heard of first: nobody is to see the person leave. */
+  #isOverdue({ kind, type, from: sender }: Stanza, from: FarNode): boolean {
+    if (kind !== 'presence' || type !== 'unavailable' || sender === undefined) return false
+    const { bare, resource = '' } = parseJid(sender)
+    const route = this.#parts.directory.route(bare, resource)
+    return route?.presence !== undefined && route.node !== from.name
   }
 
   /** Tells all nodes that a session is far behind, and when it is no longer. */

@@ -76,7 +76,6 @@ const deedsOfPeople: Record<string, () => Promise<unknown>> = {
     await asked('unblock', `<unblock xmlns='urn:xmpp:blocking'>${item}</unblock>`)
   },
   'a setting': () => parts().settings.set('offline.waitingMax', 500 + scene, 'test'),
-  'a look into the archive': () => asked('mam', "<query xmlns='urn:xmpp:mam:2'/>"),
   'a look into the archive, and a change of what it keeps': async () => {
     await asked('prefs', "<prefs xmlns='urn:xmpp:mam:2' default='always'><always/><never/></prefs>")
     await asked('mam', "<query xmlns='urn:xmpp:mam:2'/>")
@@ -94,4 +93,24 @@ test.each(Object.keys(deedsOfPeople))('%s does not wait for it', async name => {
   await deedsOfPeople[name]?.()
   expect(performance.now() - start).toBeLessThan(WAIT_MS)
   expect(parts().bus.node(other)?.state).toBe('up')
+})
+
+test('somebody who came back elsewhere meanwhile is seen there, whatever the node says when it goes on', async () => {
+  house.second.goOn()
+  await using nurse = await one.office.client('nurse', { over: 'plain', resource: 'watch' })
+  nurse.send("<presence/><presence to='romeo@office.test' type='subscribe'/>")
+  romeo.send("<presence to='nurse@office.test' type='subscribed'/>")
+  await nurse.receives(`<presence from='${romeo.jid}'/>`)
+  await passed(one, other)
+  house.second.hang()
+  const login = { username: 'romeo', password: 'romeo-password', resource: 'phone' }
+  await using phone = await RawClient.logIn(one.office.target('plain'), login)
+  phone.send('<presence><status>back</status></presence>')
+  await nurse.receives(`<presence from='${phone.jid}'><status>back</status></presence>`)
+  house.second.goOn()
+  await elsewhere[0]?.closed()
+  // What the node says when a session ends takes some words with the database.
+  for (let round = 0; round < 50; round++) await passed(one, other)
+  const came = await nurse.leftovers()
+  expect(came.filter(({ attrs }) => attrs.type === 'unavailable').map(String)).toEqual([])
 })
