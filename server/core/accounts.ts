@@ -185,7 +185,7 @@ export class Accounts {
       if (!row) throw new Error('The database answered an insert without a row.')
       const account = toAccount(row)
       this.#cache.set(username, { account, readAt: this.#now() })
-      await this.#hints.tell('accounts', [username])
+      await this.#hints.tell('accounts', username)
       await this.#hooks.run('account:created', { username })
       return account
     } catch (error) {
@@ -227,7 +227,7 @@ export class Accounts {
     // The account goes first: nobody can log in and make new rows while the features clean up.
     const removed = await this.#db.exec('DELETE FROM account WHERE username = $1', [username])
     this.#cache.drop(username)
-    await this.#hints.tell('accounts', [username])
+    await this.#hints.tell('accounts', username)
     if (removed === 0) throw new AccountRefused('username', `There is nobody called ${username}.`, 'nobody')
     await this.#hooks.run('account:removed', { username })
   }
@@ -255,13 +255,13 @@ export class Accounts {
     } catch (error) {
       // Perhaps it was carried out all the same, and only the answer was lost.
       this.#cache.doubt(username)
-      void this.#hints.tell('accounts', [username])
+      void this.#hints.tell('accounts', username)
       throw error
     }
     if (!row) throw new AccountRefused('username', `There is nobody called ${username}.`, 'nobody')
     this.#cache.set(username, { account: toAccount(row), readAt: this.#now() })
     if (heard !== this.#cache.heard) this.#cache.doubt(username)
-    await this.#hints.tell('accounts', [username])
+    await this.#hints.tell('accounts', username)
   }
 
   async #mustLeaveAnAdmin(username: string): Promise<void> {

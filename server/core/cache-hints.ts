@@ -6,8 +6,12 @@ const NOTE_MS = 500
 /** How long the database is given before a node that has the value in memory is asked for it, and how long that may take. */
 const DATABASE_FIRST_MS = 100
 const ELSEWHERE_MS = 500
-/** Names in one hint. */
-const USERNAMES_MAX = 1_000
+
+/** What is old: one account in one cache. */
+interface Hint {
+  readonly cache: string
+  readonly username: string
+}
 
 /** What a node remembers of accounts, under a name that is the same on all nodes. */
 export interface HintedCache {
@@ -25,6 +29,8 @@ export class CacheHints {
   readonly #isAway: () => boolean
   readonly #nodesOf: (username: string) => readonly string[]
   readonly #caches = new Map<string, HintedCache>()
+  /** What is being read again, as hints of other nodes said. */
+  readonly #noting = new Set<Promise<unknown>>()
 
   /**
    * @param options.isAway whether the database is known to be away
@@ -38,8 +44,8 @@ export class CacheHints {
       const value = this.#caches.get(cache)?.known?.(username)
       return value === undefined ? null : serialize(value).toString('base64')
     })
-    bus.onAsk('doubt', (body: { cache: string; usernames: readonly string[] }) => this.#hear(body))
-    bus.onTell('doubt', (body: { cache: string; usernames: readonly string[] }) => void this.#hear(body))
+    bus.onTell('doubt', (hint: Hint) => this.#hear(hint))
+    bus.onAsk('doubted', () => Promise.all([...this.#noting]).then(() => true))
     // Nobody has told a node that was away, nor this one while it was cut off.
     bus.onNode((node, before) => {
       if (node.state === 'up' && before !== 'suspected' && before !== 'up') this.doubtAll()
@@ -62,16 +68,13 @@ export class CacheHints {
    * Called after the commit. Resolves when all nodes that are there have noted it: whoever is told of the change afterwards finds it on every node.
    * Never rejects, and never takes long.
    */
-  tell(cache: string, usernames: readonly string[]): Promise<unknown> | undefined {
+  tell(cache: string, username: string): Promise<unknown> | undefined {
     const { nodes } = this.#bus
     if (nodes.length === 0) return undefined
-    const body = { cache, usernames: usernames.slice(0, USERNAMES_MAX) }
-    const asked: Promise<unknown>[] = []
-    for (const { name, state } of nodes) {
-      if (state === 'up' && !this.#bus.hangs(name)) asked.push(this.#bus.askSoon(name, 'doubt', body, NOTE_MS))
-      else this.#bus.tell(name, 'doubt', body)
-    }
-    return asked.length > 0 ? Promise.all(asked) : undefined
+    const hint: Hint = { cache, username }
+    // The hint itself is never lost, though a busy node may have no time for the question behind it.
+    this.#bus.tell(undefined, 'doubt', hint)
+    return Promise.all(nodes.map(({ name }) => this.#bus.askSoon(name, 'doubted', {}, NOTE_MS)))
   }
 
   /**
@@ -125,9 +128,10 @@ export class CacheHints {
     }
   }
 
-  async #hear({ cache, usernames }: { cache: string; usernames: readonly string[] }): Promise<void> {
-    const known = this.#caches.get(cache)
-    if (!known) return
-    await Promise.allSettled(usernames.slice(0, USERNAMES_MAX).map(async username => known.outdated(username)))
+  #hear({ cache, username }: Hint): void {
+    const reading = this.#caches.get(cache)?.outdated(username)
+    if (!reading) return
+    const noted = reading.catch(() => 'who asks next asks the database again').finally(() => this.#noting.delete(noted))
+    this.#noting.add(noted)
   }
 }

@@ -10,7 +10,7 @@ export function meetOthers(parts: ServerParts): () => void {
   const farPresence = new FarPresence(parts)
   const readSettings = (): Promise<void> =>
     settings.load().catch(error => log.warn({ err: error }, 'settings were not read again'))
-  settings.onChanged = () => hints.tell('settings', ['all'])
+  settings.onChanged = () => hints.tell('settings', 'all')
   accounts.onBarred = username => void sessions.endAllOf(username, 'removed')
 
   /** Somebody may have been removed or blocked while this node was cut off. */

@@ -120,7 +120,7 @@ export class Rosters {
       await this.#db.exec('DELETE FROM roster WHERE username = $1', [username], { repeat: true })
       await this.#db.exec('DELETE FROM roster_version WHERE username = $1', [username], { repeat: true })
       this.#rosters.drop(username)
-      await this.#hints.tell('rosters', [username])
+      await this.#hints.tell('rosters', username)
     })
   }
 
@@ -246,7 +246,7 @@ export class Rosters {
     else roster.items.set(jid, next)
     // What was read meanwhile may be from before the change.
     if (this.#rosters.peek(username) !== roster || this.#rosters.isLoading(username)) this.#rosters.doubt(username)
-    await this.#hints.tell('rosters', [username])
+    await this.#hints.tell('rosters', username)
     beforePush?.()
     const isShown = next !== 'remove' && next.isListed
     const all = this.#directory.routes(`${username}@${this.#domain}`)
@@ -315,7 +315,7 @@ export class Rosters {
     } catch (error) {
       // Perhaps it was carried out all the same, and only the answer was lost.
       this.#rosters.doubt(username)
-      void this.#hints.tell('rosters', [username])
+      void this.#hints.tell('rosters', username)
       throw error
     }
   }

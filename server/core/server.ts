@@ -135,13 +135,13 @@ export function scopeFor<S extends TObject>(
         load: username => parts.hints.orElsewhere(name, username, load(username)),
         isPinned: username => parts.sessions.has(username),
         patienceMs: PATIENCE_MS,
-        tell: username => parts.hints.tell(name, [username]),
+        tell: username => parts.hints.tell(name, username),
       })
       undo.push(parts.hints.add(name, values))
       undo.push(
         hooks.on('account:removed', 'watch', async ({ username }) => {
           values.drop(username)
-          await parts.hints.tell(name, [username])
+          await parts.hints.tell(name, username)
         }),
       )
       undo.push(parts.db.onMove(({ isNewTimeline }) => isNewTimeline && values.doubtAll()))

@@ -112,6 +112,24 @@ test('a new password, a block and a removal hold on the other node at once, and 
   expect(await partsOf(one).accounts.get(username)).toBeUndefined()
 })
 
+test('many changes at once are all noted on the other node, however busy it is', async () => {
+  const usernames = await Promise.all(Array.from({ length: 100 }, () => person()))
+  const rosters = await Promise.all(usernames.map(async username => await partsOf(two).rosters.get(username)))
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const unhint = partsOf(two).hints.add('slow', { outdated: () => promise, doubtAll: () => undefined })
+  const slow = Array.from({ length: 70 }, () => partsOf(one).hints.tell('slow', 'somebody'))
+  await Promise.all(
+    usernames.map(username => partsOf(one).rosters.change(username, 'nurse@office.test', item => listed(item))),
+  )
+  resolve()
+  await Promise.all(slow)
+  unhint()
+  await house.settles?.()
+  expect(rosters.map(({ items }) => items.size)).toEqual(usernames.map(() => 0))
+  const now = await Promise.all(usernames.map(async username => await partsOf(two).rosters.get(username)))
+  expect(now.map(({ items }) => items.size)).toEqual(usernames.map(() => 1))
+})
+
 test('a setting is in force on both nodes when its change is done, also when both change one', async () => {
   const [first, second] = [partsOf(one).settings, partsOf(two).settings]
   await Promise.all([first.set('sessions.perPerson', 3, 'test'), second.set('sessions.conflict', 'refuse-new', 'test')])
