@@ -182,6 +182,15 @@ export interface CheckResult {
 
 export type Discovered = Reply<typeof discoverNodes>['offices']
 
+/** Where people connect to one PC. */
+export interface NodePlace {
+  readonly name: string
+  readonly addresses: readonly string[]
+  readonly c2s?: number | undefined
+  readonly c2sTls?: number | undefined
+  readonly web?: number | undefined
+}
+
 /** What the pages about the PCs ask of main.ts. */
 export interface NodesDesk {
   /** Whether other PCs can join. */
@@ -194,8 +203,8 @@ export interface NodesDesk {
   readonly requests: readonly JoinRequest[]
   readonly codes: readonly { readonly id: string; readonly by: string; readonly expiresAt: string }[]
   readonly clusterPort: number | undefined
-  /** SRV records for the zone file (RFC 6120 §3.2.1, XEP-0368). */
-  readonly zone: readonly string[]
+  /** Where people connect to each PC: addresses best first, ports that are open. */
+  readonly places: readonly NodePlace[]
   /** @throws Refusal when there are other PCs still */
   setEnabled(enabled: boolean, by: string): Promise<void>
   makeJoinCode(by: string): Promise<{ id: string; code: string; expiresAt: string }>

@@ -151,3 +151,28 @@ function wayOf(given: { readonly address?: string; readonly code?: string }): { 
 function notReadable(error: unknown, field: string): Refusal | unknown {
   return error instanceof JoinFault || error instanceof Error ? refusal('not-valid', error.message, { field }) : error
 }
+
+/** The wizard's desk: a fresh PC becomes one of an office. @param options.sentence how the office is, once it is open */
+export function wizardDesk(
+  options: Pick<JoiningOptions, 'applicant' | 'offices'> & {
+    settleIn(welcome: Welcome): Promise<void>
+    /** Opens the office of the data folder. */
+    join(): Promise<void>
+    sentence(): string
+  },
+): JoiningDesk {
+  return new JoiningDesk({
+    steps: joinSteps.wizard,
+    applicant: options.applicant,
+    offices: options.offices,
+    settle: async (welcome, step) => {
+      step('certificates', 'doing')
+      await options.settleIn(welcome)
+      step('certificates', 'done')
+      step('database', 'doing')
+      await options.join()
+      for (const id of ['database', 'cluster', 'open'] as const) step(id, 'done')
+      return options.sentence()
+    },
+  })
+}

@@ -1,11 +1,11 @@
 /** The desks behind the pages about PCs, for an office that other PCs cannot join: there is this one, and nothing can be done with it. */
 import type { Joining } from '../admin/contract/joining.ts'
 import type { Node } from '../admin/contract/nodes.ts'
-import type { NodesDesk } from '../admin/parts.ts'
+import type { NodePlace, NodesDesk } from '../admin/parts.ts'
 import { type Refusal, refusal } from '../admin/problem.ts'
 import type { Chat } from '../chat.ts'
+import { chatPorts } from './nodes-desk.ts'
 import type { NodeStatus, StatusReader } from './status.ts'
-import { zoneLines } from './zone.ts'
 
 const LOOK_MS = 2_000
 const alone = (): Refusal =>
@@ -41,8 +41,8 @@ export class LoneNodesDesk implements NodesDesk {
     return [loneNode(this.node, this.#status)]
   }
 
-  get zone(): readonly string[] {
-    return zoneLines(this.#options.domain, this.#options.ports(), [this.node])
+  get places(): readonly NodePlace[] {
+    return [{ name: this.node, addresses: this.#options.addresses(), ...chatPorts(this.#options.ports()) }]
   }
 
   async setEnabled(enabled: boolean, by: string): Promise<void> {
@@ -108,11 +108,12 @@ export class LoneNodesDesk implements NodesDesk {
 
 export interface LoneOptions {
   readonly node: string
-  readonly domain: string
   readonly reader: StatusReader
   chat(): Chat | undefined
   isDatabaseOutside(): boolean
   ports(): Readonly<Record<string, number | undefined>>
+  /** Where people connect, best first. */
+  addresses(): readonly string[]
   /** Lets other PCs join from now on. @throws Refusal */
   enable(by: string): Promise<void>
   /** Ends the chat part in order and starts it anew. */

@@ -11,6 +11,7 @@ import type { Welcome } from '../cluster/welcome.ts'
 import { type ClusterConfig, defaultCluster, type Listen } from '../config.ts'
 import { migrate } from '../db/migrate.ts'
 import type { Database } from '../db/pool.ts'
+import { addressesOf } from '../host.ts'
 import { officeAuthority } from '../net/office-certificates.ts'
 import type { DataFolder } from '../node.ts'
 import { type Office, type OfficeIdentity, officeFeatures } from '../office.ts'
@@ -19,8 +20,7 @@ import { aroundOffice } from './around-office.ts'
 import type { DatabasePlace } from './database-place.ts'
 import { foundOffice } from './founding.ts'
 import { handOver } from './hand-over.ts'
-import { JoiningDesk, joinSteps } from './joining.ts'
-import { openLinkKey } from './link-key.ts'
+import { wizardDesk } from './joining.ts'
 import { LoneNodesDesk } from './lone-desks.ts'
 import { LoneWatch } from './lone-watch.ts'
 import { mergeDesk } from './merging.ts'
@@ -78,24 +78,17 @@ export class Neighbourhood {
     const { version, folder } = options
     this.#options = options
     this.#reader = new StatusReader({ version, dataDir: folder.dir, startedAt: Date.now() })
-    this.wizardDesk = new JoiningDesk({
-      steps: joinSteps.wizard,
+    const joining = {
       applicant: () => this.#applicant(),
       offices: () => this.#around?.cards ?? [],
-      settle: async (welcome, step) => {
-        step('certificates', 'doing')
-        await this.#settleIn(welcome)
-        step('certificates', 'done')
-        step('database', 'doing')
-        await options.join()
-        for (const id of ['database', 'cluster', 'open'] as const) step(id, 'done')
-        return this.#desk?.sentence ?? ''
-      },
-    })
+      settleIn: (welcome: Welcome) => this.#settleIn(welcome),
+      join: () => options.join(),
+      sentence: () => this.#desk?.sentence ?? '',
+    }
+    this.wizardDesk = wizardDesk(joining)
     this.#mergeDesk = mergeDesk({
+      ...joining,
       folder,
-      applicant: () => this.#applicant(),
-      offices: () => this.#around?.cards ?? [],
       office: () => options.office(),
       isAlone: () => (this.#cluster?.membership.nodes.length ?? 1) === 1,
       busyWith: () => options.busyWith(),
@@ -103,10 +96,7 @@ export class Neighbourhood {
         await options.admin().pause(sentence)
         await options.leave()
       },
-      settleIn: welcome => this.#settleIn(welcome),
-      join: () => options.join(),
       reopen: () => options.join(),
-      sentence: () => this.#desk?.sentence ?? '',
     })
   }
 
@@ -148,17 +138,11 @@ export class Neighbourhood {
 
   /** Joins the office that knows the same token. @returns false: this PC is to make it @throws JoinFault, ListenFault */
   async provision(known?: readonly string[]): Promise<boolean> {
-    const { folder, config, log, signal } = this.#options
+    const { config } = this.#options
     if (config?.token === undefined) return false
     const listen = await withClusterPort(this.#options.listen())
-    const done = await provision({
-      ...{ nodeId: folder.state.nodeId, epoch: folder.state.epoch, token: config.token, listen, log, signal },
-      applicant: await this.#applicant(),
-      cluster: config,
-      authority: await officeAuthority(folder, this.#options.name),
-      key: await openLinkKey(folder.file('certificates')),
-      ...(known && { known }),
-    })
+    const applicant = await this.#applicant()
+    const done = await provision({ ...this.#options, cluster: config, token: config.token, listen, applicant, known })
     if (done.kind === 'alone') return false
     if (done.kind === 'found') {
       this.#release = done.release
@@ -262,7 +246,8 @@ export class Neighbourhood {
       })
     } else {
       this.#desk = new LoneNodesDesk({
-        ...{ node: office.identity.node, domain: office.identity.domain, reader: this.#reader, restart },
+        ...{ node: office.identity.node, reader: this.#reader, restart },
+        addresses: () => addressesOf(this.#options.listen().host),
         chat: () => this.#options.office()?.chat,
         isDatabaseOutside: () => store.kind === 'outside',
         ports: () => office.ports,

@@ -1,13 +1,13 @@
 /** The page about the PCs, on whichever of them it is opened: what is asked of another PC is asked there over the bus. */
 import type { JoinRequest, Node } from '../admin/contract/nodes.ts'
-import type { Discovered, NodesDesk } from '../admin/parts.ts'
+import type { Discovered, NodePlace, NodesDesk } from '../admin/parts.ts'
 import { type Refusal, refusal } from '../admin/problem.ts'
 import { CallFault } from '../cluster/mesh.ts'
 import type { KnownNode } from '../cluster/node.ts'
+import { readAddress } from '../cluster/pairing/address.ts'
 import { JoinFault } from '../cluster/welcome.ts'
 import type { OfficeCluster } from './office-cluster.ts'
 import { officeSentence, viewOf } from './view.ts'
-import { zoneLines } from './zone.ts'
 
 const ASK_MS = 5_000
 /** Handing people over, or starting chat anew, takes its time. */
@@ -91,13 +91,14 @@ export class ClusterNodesDesk implements NodesDesk {
     return this.#cluster.ground.mesh.port
   }
 
-  get zone(): readonly string[] {
-    const { opened, options, membership } = this.#cluster
-    return zoneLines(
-      options.domain,
-      opened?.office.ports ?? {},
-      membership.nodes.map(({ name }) => name),
-    )
+  get places(): readonly NodePlace[] {
+    const { opened, gossip, membership, ground } = this.#cluster
+    return membership.nodes.map(({ name, addresses }) => {
+      const isHere = name === this.node
+      const ports = isHere ? opened?.office.ports : gossip.heard(name)?.word.ports
+      const hosts = isHere ? ground.addresses() : addresses
+      return { name, addresses: hosts.flatMap(place => readAddress(place)?.host ?? []), ...chatPorts(ports) }
+    })
   }
 
   async setEnabled(enabled: boolean, by: string): Promise<void> {
@@ -219,4 +220,11 @@ export class ClusterNodesDesk implements NodesDesk {
       throw refusal('refused', `${name} cannot be asked at the moment. ${error.message}`)
     }
   }
+}
+
+/** The ports that people and balancers use. */
+export function chatPorts(
+  ports: Readonly<Record<string, number | undefined>> | undefined,
+): Omit<NodePlace, 'name' | 'addresses'> {
+  return { c2s: ports?.c2s, c2sTls: ports?.c2sTls, web: ports?.web }
 }

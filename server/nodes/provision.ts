@@ -8,9 +8,11 @@ import { joinOffice } from '../cluster/pairing/joiner.ts'
 import { type Applicant, JoinFault, type Welcome } from '../cluster/welcome.ts'
 import type { ClusterConfig, Listen } from '../config.ts'
 import type { CertifiedKey } from '../net/ca.ts'
+import { officeAuthority } from '../net/office-certificates.ts'
+import type { DataFolder } from '../node.ts'
 import { listenFault } from '../opening.ts'
 import { Election } from './election.ts'
-import { certifyNode, type LinkKey } from './link-key.ts'
+import { certifyNode, openLinkKey } from './link-key.ts'
 import { Surroundings } from './surroundings.ts'
 
 const LOOK_MS = 300
@@ -22,17 +24,15 @@ const ASK_MS = 1_500
 const KNOWN_MS = 60_000
 
 export interface ProvisionOptions {
-  readonly nodeId: string
-  readonly epoch: number
+  readonly folder: DataFolder
+  /** Of this PC. */
+  readonly name: string
   readonly applicant: Applicant
   readonly listen: Listen
   readonly cluster: Omit<ClusterConfig, 'token'>
   readonly token: string
-  /** The authority that this PC would make its office with. */
-  readonly authority: CertifiedKey
-  readonly key: LinkKey
   /** Addresses of PCs that are known to carry the office: only joining comes into question. */
-  readonly known?: readonly string[]
+  readonly known: readonly string[] | undefined
   readonly log: Logger
   readonly signal: AbortSignal
 }
@@ -46,8 +46,10 @@ export type Provisioned =
 
 /** @throws ListenFault; JoinFault when the office that is there does not take us; the signal's error */
 export async function provision(options: ProvisionOptions): Promise<Provisioned> {
-  const { nodeId, token, log, signal, authority, cluster, applicant } = options
-  const candidate = await openCandidate(options)
+  const { folder, token, log, signal, cluster, applicant } = options
+  const { nodeId, epoch } = folder.state
+  const authority = await officeAuthority(folder, options.name)
+  const candidate = await openCandidate(options, authority)
   const around = new Surroundings({
     ...{ nodeId, version: applicant.version, host: options.listen.host, cluster, token, log },
     officeId: () => undefined,
@@ -55,7 +57,7 @@ export async function provision(options: ProvisionOptions): Promise<Provisioned>
   around.announce({
     authority,
     announcement: () => ({
-      ...{ nodeId, name: applicant.name, epoch: options.epoch, port: candidate.port, version: applicant.version },
+      ...{ nodeId, name: applicant.name, epoch, port: candidate.port, version: applicant.version },
       ...(applicant.hazelcast !== undefined && { hazelcast: applicant.hazelcast }),
     }),
   })
@@ -98,7 +100,8 @@ export async function provision(options: ProvisionOptions): Promise<Provisioned>
 
 /** Asks all addresses at once what is behind them; this PC itself may be among them. */
 async function askAll(addresses: ReadonlySet<string>, options: ProvisionOptions): Promise<About[]> {
-  const { token, applicant, nodeId, signal } = options
+  const { token, applicant, folder, signal } = options
+  const { nodeId } = folder.state
   const asked = [...addresses].map(async address => {
     try {
       return [await askAbout(address, { version: applicant.version, token, connectMs: ASK_MS, signal })]
@@ -126,8 +129,10 @@ async function joinOne(addresses: readonly string[], options: ProvisionOptions):
 }
 
 /** The cluster port of a PC without an office: says what it is to whoever asks, and lets nobody in. */
-async function openCandidate(options: ProvisionOptions) {
-  const { nodeId, epoch, applicant, listen, authority, key, log, token } = options
+async function openCandidate(options: ProvisionOptions, authority: CertifiedKey) {
+  const { folder, applicant, listen, log, token } = options
+  const { nodeId, epoch } = folder.state
+  const key = await openLinkKey(folder.file('certificates'))
   const { version, hazelcast, name } = applicant
   const certificate = await certifyNode(authority, nodeId, key.publicKey)
   let word: Election['word'] = 'candidate'

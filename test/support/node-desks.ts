@@ -68,10 +68,7 @@ export class NodesDeskInMemory implements NodesDesk {
   readonly #listeners = new Set<() => void>()
   readonly node = 'front-desk'
   readonly asked: string[] = []
-  readonly zone = [
-    '_xmpp-client._tcp.acme.test. 3600 IN SRV 10 10 5222 front-desk.acme.test.',
-    '_xmpps-client._tcp.acme.test. 3600 IN SRV 10 10 5223 front-desk.acme.test.',
-  ]
+  readonly places = [{ name: 'front-desk', addresses: ['192.168.1.20'], c2s: 5222, c2sTls: 5223, web: 7443 }]
   enabled = true
   clusterPort: number | undefined = 5275
   nodes: readonly Node[] = [

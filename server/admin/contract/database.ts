@@ -1,6 +1,7 @@
 /** Where the office's data is: built in or the office's own PostgreSQL servers; trying them, and moving everything there and back. */
 import { type Static, Type } from 'typebox'
 import { endpoint, Moment, Wellness } from './endpoint.ts'
+import { Snippets } from './snippets.ts'
 
 /** `embedded` or a database URL in any of the spellings that are read. */
 export const DatabaseUrl = Type.String({ minLength: 1, maxLength: 4000 })
@@ -207,22 +208,5 @@ export const listSnippets = endpoint({
   path: '/api/database/snippets',
   access: 'admin',
   summary: 'Ready-made configuration: repmgr, HAProxy, PgBouncer, two servers in containers',
-  reply: Type.Object(
-    {
-      snippets: Type.Array(
-        Type.Object(
-          {
-            id: Type.String(),
-            title: Type.String(),
-            sentence: Type.String({ description: 'What it is for and where it goes.' }),
-            file: Type.String({ description: 'Its usual file name.' }),
-            text: Type.String(),
-          },
-          { additionalProperties: false },
-        ),
-        { maxItems: 20 },
-      ),
-    },
-    { additionalProperties: false },
-  ),
+  reply: Snippets,
 })

@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox'
 import { endpoint, Moment } from './endpoint.ts'
 import { Happening } from './happening.ts'
+import { Snippets } from './snippets.ts'
 
 const name = Type.String({ minLength: 1, maxLength: 63 })
 const strict = { additionalProperties: false }
@@ -114,7 +115,6 @@ export const getNodes = endpoint({
       codes: Type.Array(JoinCodeInfo, { maxItems: 16 }),
       happened: Type.Array(Happening, { maxItems: 20 }),
       clusterPort: Type.Optional(Type.Integer()),
-      zone: Type.Array(Type.String(), { maxItems: 200, description: 'SRV records for the zone file of the domain.' }),
     },
     strict,
   ),
@@ -232,4 +232,13 @@ export const removeNode = endpoint({
   summary: 'Removes a PC from the office for good',
   params: oneNode,
   body: Type.Object({ typed: Type.String({ maxLength: 63 }) }, strict),
+})
+
+/** GET: what leads people to all PCs: lines for the name server, load balancers. */
+export const listNodeSnippets = endpoint({
+  method: 'GET',
+  path: '/api/nodes/snippets',
+  access: 'admin',
+  summary: 'Ready-made configuration: DNS (SRV), HAProxy, Apache, made for the PCs of the office',
+  reply: Snippets,
 })

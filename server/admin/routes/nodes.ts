@@ -1,3 +1,4 @@
+import { balancerSnippets } from '../../snippets/balancers.ts'
 import type { RouteParts } from '../admin.ts'
 import {
   answerJoin,
@@ -5,6 +6,7 @@ import {
   drainNode,
   dropJoinCode,
   getNodes,
+  listNodeSnippets,
   makeJoinCode,
   removeNode,
   restartNode,
@@ -26,7 +28,7 @@ export function nodeRoutes(desk: Desk, { office }: RouteParts): void {
   }
 
   desk.serve(getNodes, () => {
-    const { enabled, node, sentence, nodes: all, requests, codes, clusterPort, zone } = nodes()
+    const { enabled, node, sentence, nodes: all, requests, codes, clusterPort } = nodes()
     return {
       enabled,
       node,
@@ -36,9 +38,10 @@ export function nodeRoutes(desk: Desk, { office }: RouteParts): void {
       codes: codes.slice(0, 16),
       happened: office().happenings.latestOf('pcs'),
       ...(clusterPort !== undefined && { clusterPort }),
-      zone: zone.slice(0, 200),
     }
   })
+
+  desk.serve(listNodeSnippets, () => ({ snippets: balancerSnippets(office().parts.domain, nodes().places) }))
 
   desk.serve(setCluster, async call => {
     const { enabled } = call.body

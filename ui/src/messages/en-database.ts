@@ -136,9 +136,5 @@ export const database = {
   snippets: {
     title: 'Ready-made configuration for your servers',
     lead: 'For whoever sets the servers up: tested as they stand here, made for the address in use.',
-    none: 'There is nothing ready-made for this database.',
-    save: 'Save as a file',
-    saveOf: (file: string) => `Save ${file}`,
-    copyOf: (file: string) => `Copy ${file}`,
   },
 }

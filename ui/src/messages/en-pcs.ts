@@ -129,6 +129,10 @@ export const pcs = {
     title: 'Seen on the network',
     line: (pcs: string, people: number) => `${pcs} · ${peopleOf(people)}`,
   },
+  snippets: {
+    title: 'DNS lines and load balancers, ready-made',
+    lead: 'For whoever runs your DNS: apps then find every PC by themselves. A load balancer is not needed; these are for those who have one.',
+  },
   details: {
     title: 'Details: names, ports, another office',
     enabled: 'Other PCs can join this office',
@@ -137,8 +141,6 @@ export const pcs = {
     on: 'Other PCs can join now.',
     off: 'No other PC can join any more.',
     port: 'Port between the PCs',
-    zone: 'Lines for your DNS zone',
-    zoneHelp: 'Whoever runs your DNS can add them: apps then find every PC that works.',
     merge: 'Join another office with this PC',
     mergeHelp: 'This PC leaves its office. Its people come along or stay behind.',
   },

@@ -11,6 +11,11 @@ import { setup } from './en-setup.ts'
 /** All sentences, grouped by where they stand. */
 export const en = {
   product: 'Lanthorn',
+  snippets: {
+    none: 'There is nothing ready-made for this.',
+    saveOf: (file: string) => `Save ${file}`,
+    copyOf: (file: string) => `Copy ${file}`,
+  },
   unreachable:
     'The chat server does not answer. Check that its PC is on and in the same network; this page tries again by itself.',
   unexpectedAnswer: (status: number) =>
