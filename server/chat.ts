@@ -90,8 +90,11 @@ export async function startChat(options: {
     const { server, release } = scopeFor(parts, one)
     const stop = await one.start(server)
     releases.push(async () => {
-      await stop?.()
-      release()
+      try {
+        await stop?.()
+      } finally {
+        release()
+      }
     })
   }
   const leaveOthers = meetOthers(parts)
@@ -117,7 +120,14 @@ export async function startChat(options: {
       clearInterval(sweep)
       await Promise.all([...parts.sessions.all()].map(session => parts.sessions.end(session, 'shutdown')))
       await parts.queue.close()
-      for (const release of releases.reverse()) await release()
+      for (const release of releases.reverse()) {
+        try {
+          await release()
+        } catch (error) {
+          // What one cannot write any more must not keep the others at work.
+          log.warn({ err: error }, 'a part of chat was not ended in order')
+        }
+      }
       leaveOthers()
     },
   }

@@ -97,7 +97,12 @@ export async function registerNode(
     if (options.mustBeFirst && nodes.length > 0 && !known) return undefined
     if (known) await markRemoved(transaction, known.number)
     else if (nodes.length >= NODES_MAX) return undefined
-    const taken = new Set(nodes.filter(node => node !== known).map(({ name }) => name))
+    // The name of a node that was once at work stays its own: old links, routes and logs go by it.
+    const past = await transaction.query<{ name: string }>(
+      'SELECT DISTINCT name FROM node WHERE removed_at IS NOT NULL AND epoch > 0 AND id <> $1',
+      [newcomer.id],
+    )
+    const taken = new Set([...nodes.filter(node => node !== known), ...past].map(({ name }) => name))
     const { id, key, addresses, version, hazelcast } = newcomer
     const name = freeName(newcomer.name, taken)
     const row = await transaction.one<{ number: number }>(

@@ -2,7 +2,7 @@ import type { Logger } from 'pino'
 import type { TObject } from 'typebox'
 import type { Bus } from '../cluster/bus.ts'
 import type { Directory } from '../cluster/directory.ts'
-import type { Database } from '../db/pool.ts'
+import { type Database, DatabaseAway } from '../db/pool.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import type { Accounts } from './accounts.ts'
 import type { Advertisement, AdvertisementTable } from './advertise.ts'
@@ -160,7 +160,9 @@ export function scopeFor<S extends TObject>(
         try {
           await task()
         } catch (error) {
-          log.error({ err: error }, 'periodic task failed')
+          // That it is away is told by whoever watches it, not every second by everybody who waits for it.
+          if (error instanceof DatabaseAway) log.debug({ err: error }, 'periodic task waits for the database')
+          else log.error({ err: error }, 'periodic task failed')
         } finally {
           isRunning = false
         }

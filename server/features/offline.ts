@@ -115,7 +115,8 @@ function awaited(server: Server<{ waitingMax: number }>, counter: Counter): { st
       for (const username of await queue.waitingAmong([...online])) here(username)
     } catch (error) {
       if (!(error instanceof DatabaseAway)) throw error
-      server.log.warn('waiting messages were not looked for: database away')
+      // That it is away is told by whoever watches it; the next look is soon.
+      server.log.debug('waiting messages were not looked for: database away')
     }
   }
   /** One after the other: what happens meanwhile is looked for once more. */

@@ -21,6 +21,9 @@ const restMax = 64 * 1024
 /** Heard at our level `info`: who is in the cluster, and that it runs. All else the member tells is for those who look for a fault. */
 const news = /is STARTED|is SHUTDOWN|^Members \{|Removing Member|Merging|merged/
 
+/** What it says of connections to others: the links, which carry them, tell the same in one line each; of a PC that went it comes by the dozen. */
+const connections = /^TcpServerConnection/
+
 /** Cuts what the member prints into records. `take` is called for each; `rest` never grows beyond a bound. */
 export function readRecords(take: (record: MemberRecord) => void): (chunk: string) => void {
   let rest = ''
@@ -40,7 +43,8 @@ function readRecord(piece: string): MemberRecord {
   const [level, logger, ...texts] = piece.split('\u001f')
   if (texts.length === 0) return { level: 'debug', source: 'java', text: oneLine(piece) }
   const text = oneLine(texts.join(' '))
-  return { level: levelOf(level ?? '', text), source: logger?.split('.').at(-1) ?? '', text }
+  const source = logger?.split('.').at(-1) ?? ''
+  return { level: connections.test(source) ? 'debug' : levelOf(level ?? '', text), source, text }
 }
 
 function levelOf(level: string, text: string): MemberRecord['level'] {
