@@ -69,7 +69,7 @@ export interface Mesh {
    * Queues one frame: ordered, numbered, acknowledged, sent again after a reconnect. All frames of one turn of the event loop are one write.
    * @param payload one or several pieces, not copied: they must not change afterwards
    * @param settled called once, never before `send` has returned
-   * @returns 'full' when too much waits for this peer already, 'gone' when it is gone or away: then nothing was queued and `settled` is not called
+   * @returns 'full' when too much waits for this peer already (words may use as much again as deliveries), 'gone' when it is gone or away: then nothing was queued and `settled` is not called
    */
   send(
     peer: string,

@@ -74,10 +74,12 @@ describe('frames', () => {
     const piece = Buffer.alloc(10_000)
     const settled = (outcome: Outcome) => {
       outcomes.push(outcome)
-      atLoss.push(one.send('pc-2', frameKinds.tell, piece))
+      atLoss.push(one.send('pc-2', frameKinds.deliver, piece))
     }
-    while (one.send('pc-2', frameKinds.tell, piece, settled) === 'queued') queued++
+    while (one.send('pc-2', frameKinds.deliver, piece, settled) === 'queued') queued++
     expect(queued).toBe(10)
+    // Words about what was delivered still go, as many again.
+    for (let more = 0; more < 10; more++) expect(one.send('pc-2', frameKinds.tell, piece)).toBe('queued')
     expect(one.send('pc-2', frameKinds.tell, piece)).toBe('full')
     expect(outcomes).toEqual([])
     await reached(one, 'pc-2', 'suspected')

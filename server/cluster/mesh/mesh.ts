@@ -1,7 +1,7 @@
 /** Opens the mesh: one port, a link to every other node, and everything that goes over them. */
 import { randomBytes } from 'node:crypto'
 import type { Logger } from 'pino'
-import { CallFault, type FrameKind, type Mesh, type Peer, type PeerState } from '../mesh.ts'
+import { CallFault, type FrameKind, frameKinds, type Mesh, type Peer, type PeerState } from '../mesh.ts'
 import type { KnownNode, SelfNode } from '../node.ts'
 import { Calls } from './calls.ts'
 import { FarPeer, type PeerGround } from './far-peer.ts'
@@ -188,8 +188,11 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
     },
     peer: name => byName.get(name),
     setNodes,
-    send: (name, frameKind: FrameKind, payload, settled) =>
-      byName.get(name)?.send(frameKind, payload, settled) ?? 'gone',
+    send(name, frameKind: FrameKind, payload, settled) {
+      // Words about what was delivered must not be lost because deliveries fill the channel.
+      const reserve = frameKind === frameKinds.deliver ? undefined : 'reserve'
+      return byName.get(name)?.send(frameKind, payload, settled, reserve) ?? 'gone'
+    },
     onFrame(frameKind, handler) {
       handlers.set(frameKind, handler)
     },
