@@ -40,6 +40,7 @@ class Node {
       onCommitted: ({ id }, as) => void this.committed.push([id, as]),
       onOrphans: rows => void this.orphans.push(...rows.map(({ id }) => id)),
       flushed: async () => true,
+      onHad: () => undefined,
     })
   }
 }

@@ -24,6 +24,13 @@ interface Adopted {
   readonly at: number
 }
 
+/** What a client says it has of a stream that is no more: the first `h` stanzas. */
+export interface HadOfStream {
+  readonly streamId: string
+  readonly username: string
+  readonly h: number
+}
+
 interface CrossingsParts {
   readonly bus: Bus
   find(id: string): KeptRow | undefined
@@ -32,6 +39,7 @@ interface CrossingsParts {
   /** Rows whose maker is not heard of are to be written by this node. */
   onOrphans(rows: readonly KeptRow[]): void
   flushed(waitMs: number): Promise<boolean>
+  onHad(had: HadOfStream): void
 }
 
 type News = {
@@ -59,7 +67,9 @@ export class Crossings {
     bus.onRows((news, from) => this.#told(news, from))
     this.#unsubscribe = [
       bus.onNode(node => this.#changed(node)),
-      bus.onAsk('flush', () => {
+      bus.onAsk('flush', (had: Partial<HadOfStream>) => {
+        const { streamId, username, h } = had
+        if (streamId !== undefined && username !== undefined && h !== undefined) parts.onHad({ streamId, username, h })
         this.#orphaned([...this.#adopted.values()])
         return parts.flushed(FLUSH_MS)
       }),
@@ -133,9 +143,9 @@ export class Crossings {
   }
 
   /** Has the other nodes write what they adopted of one that is no more. Never rejects; takes a second at most. */
-  async flushElsewhere(): Promise<void> {
+  async flushElsewhere(had: HadOfStream): Promise<void> {
     // Who does not answer has nothing to say in time: what it adopted is written a little later.
-    await Promise.all(this.#bus.nodes.map(({ name }) => this.#bus.askSoon(name, 'flush', {}, FLUSH_MS)))
+    await Promise.all(this.#bus.nodes.map(({ name }) => this.#bus.askSoon(name, 'flush', had, FLUSH_MS)))
   }
 
   close(): void {

@@ -4,11 +4,14 @@ import type { Database } from '../db/pool.ts'
 import type { Stanza } from '../xmpp/stanza.ts'
 import { archiveMigrations, columnsOf, recoverStream } from './archive-table.ts'
 import { inputOf, KeptRow, type RowCounter, type RowInput, type RowKeeper } from './kept-row.ts'
-import { Crossings } from './queue-crossings.ts'
+import { Crossings, type HadOfStream } from './queue-crossings.ts'
 import { type QueueLimits, WriteLine, type WrittenGroup } from './queue-line.ts'
 import { PendingRows } from './queue-pending.ts'
 import { GroupWriter } from './queue-writer.ts'
 import type { RecentLimits } from './recent-writes.ts'
+
+/** So many former streams of one person are remembered while the database is away. */
+const UNWRITTEN_MAX = 20
 
 /**
  * The archive is the queue: every message that must survive becomes a row; rows are committed in groups by one writer,
@@ -25,10 +28,14 @@ export class ArchiveQueue implements RowKeeper {
   readonly #crossings: Crossings
   readonly #pending: PendingRows
   #isAlone: boolean
+  /** By person: what clients said they have of former streams, not written down yet as the database is away. */
+  readonly #unwritten = new Map<string, readonly HadOfStream[]>()
   /** Rows a session here may still acknowledge, and rows not committed yet. */
   readonly #live = new Map<string, KeptRow>()
   /** Set by message delivery: the database will never take this row, so its sender must be told. */
   onRefused: ((row: KeptRow) => void) | undefined
+  /** Set by message delivery: the client of this stream has gone on elsewhere. Called before anything more of it is acknowledged. */
+  onEnded: ((stream: string) => void) | undefined
   /** Rows are committed that nobody has, so many of each person. Not called on a lone node. */
   onWaiting: ((waiting: ReadonlyMap<string, number>) => void) | undefined
 
@@ -45,8 +52,9 @@ export class ArchiveQueue implements RowKeeper {
     this.#db = db
     this.#log = log
     this.#nextId = options.nextId
-    this.#writer = new GroupWriter({ db, log, recent: options.recent })
+    this.#writer = new GroupWriter({ db, log, recent: options.recent, isAlone: () => this.#crossings.isAlone })
     this.#writer.onRefused = row => row.maker === undefined && this.onRefused?.(row)
+    this.#writer.onEnded = stream => this.onEnded?.(stream)
     this.#line = new WriteLine({
       writer: this.#writer,
       limits: options.limits,
@@ -58,6 +66,7 @@ export class ArchiveQueue implements RowKeeper {
       onCommitted: (row, as) => this.#committedByMaker(row, as),
       onOrphans: rows => this.#writeHere(rows),
       flushed: waitMs => this.flushed(waitMs),
+      onHad: had => this.#noteHad(had),
     })
     this.#isAlone = this.#crossings.isAlone
     this.#pending = new PendingRows({
@@ -209,8 +218,13 @@ export class ArchiveQueue implements RowKeeper {
    * Who does not give them all says so by `giveBack`.
    * @param limit how many at most
    */
-  pendingOf(username: string, limit = 10_000): Promise<KeptRow[]> {
+  async pendingOf(username: string, limit = 10_000): Promise<KeptRow[]> {
     this.#isAlone = this.#crossings.isAlone
+    const unwritten = this.#unwritten.get(username)
+    if (unwritten) {
+      await this.flushed()
+      for (const options of unwritten) await this.#recoverNow(options)
+    }
     return this.#pending.of(username, limit)
   }
 
@@ -230,11 +244,29 @@ export class ArchiveQueue implements RowKeeper {
    * @param options.h how many stanzas the client got on that stream
    * @returns the count to answer, undefined when nothing of that stream is known
    */
-  async recover(options: { streamId: string; username: string; h: number }): Promise<number | undefined> {
-    await Promise.all([this.flushed(), this.#crossings.flushElsewhere()])
-    const { count, taken } = await recoverStream(this.#db, options)
+  async recover(options: HadOfStream): Promise<number | undefined> {
+    this.#noteHad(options)
+    const of = this.#unwritten.get(options.username) ?? []
+    this.#unwritten.set(options.username, [...of, options].slice(-UNWRITTEN_MAX))
+    await Promise.all([this.flushed(), this.#crossings.flushElsewhere(options)])
+    return this.#recoverNow(options)
+  }
+
+  async #recoverNow(options: HadOfStream): Promise<number | undefined> {
+    const { count, taken } = await recoverStream(this.#db, { ...options, mayLive: !this.#crossings.isAlone })
+    const left = (this.#unwritten.get(options.username) ?? []).filter(one => one !== options)
+    if (left.length > 0) this.#unwritten.set(options.username, left)
+    else this.#unwritten.delete(options.username)
     if (taken.length > 0) this.#writer.recent.add({ rows: columnsOf([]), taken, given: [] }, 0)
     return count
+  }
+
+  /** A client has these: rows that are in memory still must not be sent to it again. */
+  #noteHad({ streamId, username, h }: HadOfStream): void {
+    for (const row of [...this.#live.values()]) {
+      const { outStream, outCount = h + 1, input } = row
+      if (outStream === streamId && outCount <= h && input.receiver === username && row.holders === 0) row.done()
+    }
   }
 
   /** Writes what waits, at most for `waitMs`, then refuses more. */

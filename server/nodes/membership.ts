@@ -15,7 +15,7 @@ import {
   touchNode,
 } from '../cluster/registry.ts'
 import { type Applicant, JoinFault, type Welcome } from '../cluster/welcome.ts'
-import type { Database } from '../db/pool.ts'
+import { type Database, DatabaseAway } from '../db/pool.ts'
 import type { CertifiedKey } from '../net/ca.ts'
 import type { DataFolder } from '../node.ts'
 import { certifyNode, keyFingerprint, officeIdOf } from './link-key.ts'
@@ -133,9 +133,19 @@ export class Membership {
 
   /**
    * Makes an applicant a node of the office. Asked twice for the same one it gives the same answer.
-   * @throws JoinFault with a sentence; DatabaseAway
+   * @throws JoinFault with a sentence
    */
   async admit(applicant: Applicant): Promise<Welcome> {
+    try {
+      return await this.#admit(applicant)
+    } catch (error) {
+      if (!(error instanceof DatabaseAway)) throw error
+      this.#options.log.info({ node: applicant.name, reason: error.message }, 'a PC could not be let in yet')
+      throw new JoinFault('busy', 'The database of this office is away: try again in a moment.')
+    }
+  }
+
+  async #admit(applicant: Applicant): Promise<Welcome> {
     const { authority, office, domain, known, folder, bus, log } = this.#options
     if (!this.#db) throw new JoinFault('busy', 'This office is only just starting: try again in a moment.')
     const { id, name, addresses, version, hazelcast, publicKey } = applicant

@@ -129,7 +129,8 @@ async function cli({ host, appliance }: LabNode, ...args: string[]): Promise<str
 /** @returns how the login went and how long that took, milliseconds */
 async function tryToLogIn(node: LabNode, person: Person): Promise<{ took: number; how: string }> {
   const since = performance.now()
-  const client = await RawClient.connect(await targetOf(node.appliance))
+  const client = await RawClient.connect(await targetOf(node.appliance)).catch(String)
+  if (typeof client === 'string') return { took: Math.round(performance.now() - since), how: client }
   const login = async (): Promise<string> => {
     await client.authenticate({ ...people[person] })
     await client.bind('second')
@@ -222,6 +223,8 @@ describe.skipIf(!canMakeNetworks || !canBreakProcesses)('an office on three PCs,
       await using talk = await Talk.start({ romeo: [left], juliet: [right], mercutio: [base, left], anna: [left] })
       await talk.goesOn('romeo')
       talk.moves('mercutio', [left])
+      // What nobody on a PC has asked for since its start, it does not know without the database.
+      for (const node of [left, right]) await tryToLogIn(node, 'mercutio')
       const database = withDatabase ? await postgresOf(base.appliance.dataDir) : []
       complaints.push(base.appliance.stderr)
       const from = performance.now()
@@ -234,6 +237,8 @@ describe.skipIf(!canMakeNetworks || !canBreakProcesses)('an office on three PCs,
       await delay(Math.max(0, 5_000 - (performance.now() - from)))
       const until = performance.now()
       const stall = Math.max(talk.longestGap('juliet', from, until), talk.longestGap('romeo', from, until))
+      const isTheirs = (line: string): boolean => withDatabase || !line.includes('postgres')
+      expect((await leftOf(base.appliance)).filter(isTheirs), 'processes left behind').toEqual([])
       const started = await startAgain(base)
       const ready = performance.now()
       await talk.goesOn('romeo', 1)
@@ -244,7 +249,8 @@ describe.skipIf(!canMakeNetworks || !canBreakProcesses)('an office on three PCs,
       )
       await talk.stop()
       await office.isWhole()
-      await talk.expectKept(left)
+      // Nobody could tell Mercutio what of his was kept: he has sent again what might have been lost.
+      await talk.expectKept(left, { mayRepeat: ['mercutio'] })
       await office.knows(4)
       expect(stall).toBeLessThan(stallMsMax)
       expect(Math.max(known.took, other.took)).toBeLessThan(loginMsMax)
@@ -350,9 +356,9 @@ describe.skipIf(!canMakeNetworks || !canBreakProcesses)('an office on three PCs,
     const { nodes } = await office.view(base)
     expect(nodes.map(one => one.name)).not.toContain(name)
     expect(nodes.map(one => one.number)).not.toContain(number)
+    complaints.push(appliance.stderr)
     await talk.stop()
     await talk.expectKept(base)
-    complaints.push(appliance.stderr)
   }, 60_000)
 
   test('nobody complained', async () => {
