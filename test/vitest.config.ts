@@ -8,7 +8,8 @@ export default defineConfig({
     include: ['server/**/*.test.ts', 'test/**/*.test.ts', 'ui/src/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    maxWorkers: 2,
+    // Half of the tests mostly wait: for databases to fail over, for clocks, for browsers.
+    maxWorkers: 3,
     pool: 'forks',
     passWithNoTests: true,
   },

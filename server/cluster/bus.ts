@@ -92,6 +92,13 @@ export interface Bus {
   /** Whether a node that is up is known to hang: `askSoon` asks it nothing. */
   hangs(node: string): boolean
   onAsk(topic: string, answer: (body: never, from: FarNode) => unknown): () => void
+  /**
+   * Whether this process has just stood still for so long that the other nodes may have given it up, and serve its people. To be asked before what a client
+   * has sent is handled: the client may have sent it again elsewhere.
+   */
+  hasStoodStill(): boolean
+  /** That was noticed. */
+  onStoodStill(listener: () => void): () => void
   /** A node came (again), is suspected, gone, or away. */
   onNode(listener: (node: FarNode, before: FarNode['state']) => void): () => void
 }
@@ -116,6 +123,8 @@ export function localBus(holder = '0.0'): Bus {
     askSoon: () => Promise.resolve(undefined),
     hangs: () => false,
     onAsk: () => nothing,
+    hasStoodStill: () => false,
+    onStoodStill: () => nothing,
     onNode: () => nothing,
   }
 }

@@ -135,6 +135,16 @@ class MeshBus implements Bus {
     return this.#mesh.onCall(topic, (body, from) => answer(body as never, this.#farOf(from)))
   }
 
+  hasStoodStill(): boolean {
+    return this.#mesh.hasStoodStill() && this.#mesh.peers.length > 0
+  }
+
+  onStoodStill(listener: () => void): () => void {
+    return this.#mesh.onStoodStill(() => {
+      if (this.#mesh.peers.length > 0) listener()
+    })
+  }
+
   onNode(listener: (node: FarNode, before: FarNode['state']) => void): () => void {
     return this.#mesh.onPeer((peer, before) => listener(this.#farOf(peer), before))
   }

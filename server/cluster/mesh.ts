@@ -94,6 +94,10 @@ export interface Mesh {
   onJoin(taker: (socket: TLSSocket) => void): () => void
   /** A peer's state, epoch or version changed. `before` is its former state. Runs after `settled` of frames that were lost thereby. */
   onPeer(listener: (peer: Peer, before: PeerState) => void): () => void
+  /** Whether this process has just stood still for so long that the others may have given it up: to be asked before anything that was read is handled. */
+  hasStoodStill(): boolean
+  /** That was noticed, whoever noticed it. Runs before anything else is handled. */
+  onStoodStill(listener: () => void): () => void
   /** Hazelcast has dropped the member of this node: if it is suspected too, it is gone now. */
   reportAbsent(number: number): void
   /** Says goodbye to all (they see `away` at once, not `suspected`), and closes port and links. */

@@ -27,6 +27,12 @@ export const archiveMigrations: readonly string[] = [
    CREATE INDEX archive_pending ON archive (receiver, id) WHERE pending;`,
   // The life of the node whose session has the row ('3.17'); null: nobody. Of pending rows only.
   'ALTER TABLE archive ADD COLUMN holder text',
+  `CREATE TABLE stream_end (
+     stream text PRIMARY KEY,
+     count bigint NOT NULL,
+     ended_at timestamptz NOT NULL DEFAULT now()
+   );
+   CREATE INDEX stream_end_at ON stream_end (ended_at);`,
 ]
 
 /** Rows as they are written: one list per column of the table, all of the same length. */
@@ -68,12 +74,27 @@ export interface ArchiveWrite {
   readonly given: readonly Given[]
 }
 
+/** A stream whose client was told on another node how many of its stanzas were kept: what comes of it later was sent again by its client. */
+export interface EndedStream {
+  readonly stream: string
+  readonly count: number
+}
+
+const columns = `id, sender, receiver, from_jid, to_jid, stanza, in_sender, in_receiver, pending, in_stream, in_count,
+  out_stream, out_count, holder`
+
 /**
  * Writes rows, marks others as taken, and notes of others to which stream they were given: one statement, one commit. Safe to repeat:
  * a row that is there stays as it is.
+ * @param streams of the rows: those that have ended elsewhere take no more rows beyond their count
+ * @returns which of `streams` have ended
  * @throws DatabaseAway, DatabaseFault
  */
-export async function writeArchive(db: Queryable, { rows, taken, given }: ArchiveWrite): Promise<void> {
+export async function writeArchive(
+  db: Queryable,
+  { rows, taken, given }: ArchiveWrite,
+  streams: readonly string[] = [],
+): Promise<readonly EndedStream[]> {
   const hasRows = rows[0].length > 0
   const values: unknown[] = hasRows ? [...rows] : []
   const next = (value: unknown): string => `$${values.push(value)}`
@@ -89,14 +110,25 @@ export async function writeArchive(db: Queryable, { rows, taken, given }: Archiv
                    ${next(given.map(row => row.was))}::text[]) AS sent (id, stream, count, holder, was)
        WHERE archive.id = sent.id AND pending AND (sent.was IS NULL OR archive.holder = sent.was))`)
   }
+  const mayEnd = hasRows && streams.length > 0
+  if (mayEnd) changes.unshift(`ended AS (SELECT stream, count FROM stream_end WHERE stream = ANY(${next(streams)}))`)
   const insert = `INSERT INTO archive (id, sender, receiver, from_jid, to_jid, stanza, in_sender, in_receiver, pending,
                           in_stream, in_count, out_stream, out_count, holder)
      SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
-                          $8::boolean[], $9::boolean[], $10::text[], $11::bigint[], $12::text[], $13::bigint[], $14::text[])
+                          $8::boolean[], $9::boolean[], $10::text[], $11::bigint[], $12::text[], $13::bigint[], $14::text[]) AS new (${columns})
+     ${mayEnd ? 'WHERE NOT EXISTS (SELECT FROM ended WHERE ended.stream = new.in_stream AND new.in_count > ended.count)' : ''}
      ON CONFLICT (id) DO NOTHING`
+  if (mayEnd) changes.push(`inserted AS (${insert})`)
   const all = changes.length > 0 ? `WITH ${changes.join(', ')} ` : ''
   // Who calls repeats it, in the order of the rows, as soon as the database is back: the pool need not wait for that.
+  if (mayEnd) {
+    const ended = await db.query<{ stream: string; count: string }>(`${all}SELECT stream, count FROM ended`, values, {
+      waitMs: 0,
+    })
+    return ended.map(({ stream, count }) => ({ stream, count: Number(count) }))
+  }
   await db.exec(all + (hasRows ? insert : 'SELECT 1'), values, { waitMs: 0 })
+  return []
 }
 
 /** The rows as columns. */
@@ -124,12 +156,22 @@ export const STREAM_REMEMBERED_MS = 7 * 24 * 60 * 60_000
 
 /**
  * See ArchiveQueue.recover.
+ * @param options.mayLive the node that had the stream may only be frozen or cut off, and write more of it later
  * @returns the count to answer, and the ids of the rows that wait no more
  */
 export async function recoverStream(
   db: Database,
-  options: { streamId: string; username: string; h: number },
+  options: { streamId: string; username: string; h: number; mayLive: boolean },
 ): Promise<{ count: number | undefined; taken: string[] }> {
+  const { streamId, mayLive } = options
+  // From here on nothing of it is kept any more: what is counted now must stay the truth.
+  if (mayLive) {
+    await db.exec(
+      `WITH forgotten AS (DELETE FROM stream_end WHERE ended_at < now() - make_interval(secs => $2))
+       INSERT INTO stream_end (stream, count) VALUES ($1, -1) ON CONFLICT (stream) DO NOTHING`,
+      [streamId, STREAM_REMEMBERED_MS / 1_000],
+    )
+  }
   const taken = await db.query<{ id: string }>(
     `UPDATE archive SET pending = false
      WHERE receiver = $1 AND pending AND out_stream = $2 AND out_count <= $3 RETURNING id`,
@@ -142,6 +184,9 @@ export async function recoverStream(
     { repeat: true },
   )
   const count = rows[0]?.count
+  if (mayLive) {
+    await db.exec('UPDATE stream_end SET count = $2 WHERE stream = $1 AND count = -1', [streamId, count ?? 0])
+  }
   return {
     count: count === undefined || count === null ? undefined : Number(count),
     taken: taken.map(({ id }) => id),

@@ -47,6 +47,10 @@ export class Messages {
     this.#parts = parts
     parts.sessions.onUndelivered = (session, rest) => this.#undelivered(session, rest)
     parts.queue.onRefused = row => this.onUnanswered?.(row.input.stanza)
+    parts.queue.onEnded = stream => {
+      const session = parts.sessions.byId(stream)
+      if (session) void parts.sessions.end(session, 'conflict')
+    }
   }
 
   /**

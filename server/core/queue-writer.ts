@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { type Database, DatabaseFault } from '../db/pool.ts'
-import { columnsOf, writeArchive } from './archive-table.ts'
+import { columnsOf, type EndedStream, writeArchive } from './archive-table.ts'
 import type { KeptRow } from './kept-row.ts'
 import { type RecentLimits, RecentWrites } from './recent-writes.ts'
 import { isAboutTheRows, Rewrite } from './rewrite.ts'
@@ -19,6 +19,7 @@ const repeatsMs = [5_000, 15_000]
 export class GroupWriter {
   readonly #db: Database
   readonly #log: Logger
+  readonly #isAlone: () => boolean
   #failures = 0
   /** Ends the wait for the next try. */
   #wake: (() => void) | undefined
@@ -32,13 +33,21 @@ export class GroupWriter {
   readonly recent: RecentWrites
   /** The database will never take this row. */
   onRefused: ((row: KeptRow) => void) | undefined
+  /** This stream was ended on another node. Called before its rows count as settled. */
+  onEnded: ((stream: string) => void) | undefined
   /** Something is to be written again. */
   onWork: (() => void) | undefined
   /** Rows committed since the start. */
   committed = 0
 
-  constructor(options: { db: Database; log: Logger; recent: Partial<RecentLimits> | undefined }) {
-    const { db, log, recent } = options
+  constructor(options: {
+    db: Database
+    log: Logger
+    recent: Partial<RecentLimits> | undefined
+    isAlone: () => boolean
+  }) {
+    const { db, log, recent, isAlone } = options
+    this.#isAlone = isAlone
     this.#db = db
     this.#log = log
     this.recent = new RecentWrites(recent ? { limits: recent } : {})
@@ -79,8 +88,9 @@ export class GroupWriter {
       }),
     }
     const promotions = this.#promotions
+    let ended: readonly EndedStream[]
     try {
-      await writeArchive(this.#db, write)
+      ended = await writeArchive(this.#db, write, this.#isAlone() ? [] : streamsOf(group))
     } catch (error) {
       if (error instanceof DatabaseFault && isAboutTheRows(error.code) && group.length > 0)
         return this.#writeApart(group, taken, given, error)
@@ -91,10 +101,20 @@ export class GroupWriter {
     this.#failures = 0
     // The answer may have come from the former server: once more, which does no harm.
     if (promotions !== this.#promotions) return false
+    for (const one of ended) this.#ended(one, group)
     this.committed += group.length
     this.recent.add(write, bytesOf(group))
     if (this.recent.cutRows > 0) this.#noteCut()
     return true
+  }
+
+  /** Its client has gone on elsewhere, and sends again what it was not told is kept: not twice. */
+  #ended({ stream, count }: EndedStream, group: readonly KeptRow[]): void {
+    const late = group.filter(row => row.input.stream?.id === stream && (row.streamCount ?? 0) > count)
+    if (late.length === 0) return
+    this.#log.info({ rows: late.length }, 'messages of a stream that has ended on another PC were not kept')
+    this.onEnded?.(stream)
+    for (const row of late) row.state = 'refused'
   }
 
   /** The next try is made at once. */
@@ -182,3 +202,5 @@ export class GroupWriter {
 }
 
 const bytesOf = (rows: readonly KeptRow[]): number => rows.reduce((sum, row) => sum + row.input.stanza.bytes.length, 0)
+
+const streamsOf = (rows: readonly KeptRow[]): string[] => [...new Set(rows.flatMap(row => row.input.stream?.id ?? []))]

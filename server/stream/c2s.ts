@@ -159,7 +159,8 @@ export class ClientStream implements Outlet, Flushable, TransportListener, Intak
   }
 
   received(chunk: Buffer): void {
-    if (this.isOver) return
+    // After a standstill all connections end unread: what is in them may have been sent again on another node.
+    if (this.isOver || this.streams.parts.bus.hasStoodStill()) return
     this.receivedAt = this.streams.parts.now()
     const { length } = chunk
     try {

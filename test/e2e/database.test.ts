@@ -241,7 +241,7 @@ test.skipIf(isLeftOut)(
       await using fresh = await startFresh()
       const { page, faults } = await openPage(browser, { reducedMotion: 'reduce', colorScheme: 'dark' })
       await page.goto(fresh.adminUrl)
-      await page.getByText('Details: our own PostgreSQL servers').click()
+      await page.getByText('Details: join code, our own PostgreSQL servers').click()
       await page.getByLabel('Keep the data on our own PostgreSQL servers').check()
       await page.getByText('Fill in the parts').click()
       await page.getByLabel('Server 1', { exact: true }).fill(connection.host)

@@ -118,6 +118,14 @@ class MemoryNode implements Bus {
     return () => listeners.delete(listener)
   }
 
+  hasStoodStill(): boolean {
+    return false
+  }
+
+  onStoodStill(): () => void {
+    return () => undefined
+  }
+
   deliver(node: string, delivery: Delivery, unreached: (targets: readonly string[]) => void): 'sent' | 'gone' {
     const isSent = this.#net.pass(this.name, node, to => {
       const gone = to.#taker(delivery, this.#self)

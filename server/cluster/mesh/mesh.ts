@@ -50,6 +50,7 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
   const byName = new Map<string, FarPeer>()
   const handlers = new Map<number, FrameHandler>()
   const listeners = new Set<(peer: Peer, before: PeerState) => void>()
+  const stillListeners = new Set<() => void>()
   const joinTakers = new Set<Parameters<Mesh['onJoin']>[0]>()
   let listener: Listener | undefined
   let isClosed = false
@@ -77,6 +78,7 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
     onFrozen: ms => {
       log.warn({ ms: Math.round(ms) }, 'this process stood still: all links begin anew')
       for (const peer of peers.values()) peer.thaw()
+      for (const tell of stillListeners) tell()
     },
   })
 
@@ -215,6 +217,11 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
     onPeer(listen) {
       listeners.add(listen)
       return () => listeners.delete(listen)
+    },
+    hasStoodStill: () => heartbeat.isFrozen(),
+    onStoodStill(listen) {
+      stillListeners.add(listen)
+      return () => stillListeners.delete(listen)
     },
     reportAbsent(number) {
       peers.get(number)?.absent()
