@@ -14,6 +14,7 @@ import { addPerson, removePerson, resetPassword } from '../../server/admin/contr
 import { changeSetting, listSettings } from '../../server/admin/contract/settings.ts'
 import { type GoodClient, type Person, targetOf } from '../faults/good-client.ts'
 import { canBreakProcesses, gone, postgresOf, signalAll } from '../faults/processes.ts'
+import { chance, some } from '../faults/random.ts'
 import { type Appliance, people, startAppliance } from '../support/appliance.ts'
 import { logIn, pythonWithSlixmpp } from '../support/clients.ts'
 import { canMakeNetworks } from '../support/lab/lab.ts'
@@ -214,10 +215,11 @@ describe.skipIf(!canMakeNetworks || !canBreakProcesses)('an office on three PCs,
     await talk.expectKept(left)
   }, 60_000)
 
-  test.each([
+  const deaths = [
     ['alone', false],
     ['with its PostgreSQL', true],
-  ])(
+  ] as const
+  test.each(some(deaths, 1, chance()))(
     'the PC with the database is killed, %s: people chat on, and everything is kept',
     async (_, withDatabase) => {
       await using talk = await Talk.start({ romeo: [left], juliet: [right], mercutio: [base, left], anna: [left] })
