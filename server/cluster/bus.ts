@@ -18,6 +18,8 @@ export interface DeliveredRow {
   /** The sender's 0198 stream and the count of the stanza in it. */
   readonly stream: string | undefined
   readonly count: number | undefined
+  /** The count of the stanza before it in that stream that a row was made of. */
+  readonly previous?: number | undefined
 }
 
 export interface Delivery {

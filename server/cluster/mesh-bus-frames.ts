@@ -18,7 +18,7 @@ export function deliverHeader(number: number, { targets, asker, row }: Delivery)
   let text = `${number}\n${targets.length === 1 ? targets[0] : targets.join('\t')}\n${asker ?? ''}`
   if (row) {
     const marks = (row.pending ? PENDING : 0) + (row.inSender ? IN_SENDER : 0) + (row.inReceiver ? IN_RECEIVER : 0)
-    text += `\n${row.id}\n${marks}\n${row.from}\n${row.to}\n${row.sender ?? ''}\n${row.receiver}\n${row.stream ?? ''}\n${row.count ?? ''}`
+    text += `\n${row.id}\n${marks}\n${row.from}\n${row.to}\n${row.sender ?? ''}\n${row.receiver}\n${row.stream ?? ''}\n${row.count ?? ''}\n${row.previous ?? ''}`
   }
   const length = Buffer.byteLength(text)
   const header = Buffer.allocUnsafe(4 + length)
@@ -43,7 +43,7 @@ export function readDelivery(frame: Buffer): { number: number; delivery: Deliver
 }
 
 function readRow(fields: readonly string[]): DeliveredRow | undefined {
-  const [id, marks, from, to, sender, receiver, stream, count] = fields
+  const [id, marks, from, to, sender, receiver, stream, count, previous] = fields
   if (id === undefined || from === undefined || to === undefined || receiver === undefined) return undefined
   const bits = Number(marks)
   return {
@@ -57,6 +57,7 @@ function readRow(fields: readonly string[]): DeliveredRow | undefined {
     inReceiver: (bits & IN_RECEIVER) !== 0,
     stream: stream || undefined,
     count: count ? Number(count) : undefined,
+    previous: previous ? Number(previous) : undefined,
   }
 }
 

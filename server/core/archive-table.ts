@@ -32,7 +32,8 @@ export const archiveMigrations: readonly string[] = [
      count bigint NOT NULL,
      ended_at timestamptz NOT NULL DEFAULT now()
    );
-   CREATE INDEX stream_end_at ON stream_end (ended_at);`,
+   CREATE INDEX stream_end_at ON stream_end (ended_at);
+   ALTER TABLE archive ADD COLUMN in_previous bigint;`,
 ]
 
 /** Rows as they are written: one list per column of the table, all of the same length. */
@@ -51,10 +52,11 @@ export type Columns = readonly [
   outStream: readonly (string | null)[],
   outCount: readonly (number | null)[],
   holder: readonly (string | null)[],
+  inPrevious: readonly (number | null)[],
 ]
 
 /** How many lists. */
-export const COLUMNS = 14
+export const COLUMNS = 15
 
 /** To which stream a row was given, and its count there; which node's life has it. */
 export interface Given {
@@ -81,7 +83,7 @@ export interface EndedStream {
 }
 
 const columns = `id, sender, receiver, from_jid, to_jid, stanza, in_sender, in_receiver, pending, in_stream, in_count,
-  out_stream, out_count, holder`
+  out_stream, out_count, holder, in_previous`
 
 /**
  * Writes rows, marks others as taken, and notes of others to which stream they were given: one statement, one commit. Safe to repeat:
@@ -113,9 +115,10 @@ export async function writeArchive(
   const mayEnd = hasRows && streams.length > 0
   if (mayEnd) changes.unshift(`ended AS (SELECT stream, count FROM stream_end WHERE stream = ANY(${next(streams)}))`)
   const insert = `INSERT INTO archive (id, sender, receiver, from_jid, to_jid, stanza, in_sender, in_receiver, pending,
-                          in_stream, in_count, out_stream, out_count, holder)
+                          in_stream, in_count, out_stream, out_count, holder, in_previous)
      SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[],
-                          $8::boolean[], $9::boolean[], $10::text[], $11::bigint[], $12::text[], $13::bigint[], $14::text[]) AS new (${columns})
+                          $8::boolean[], $9::boolean[], $10::text[], $11::bigint[], $12::text[], $13::bigint[], $14::text[],
+                          $15::bigint[]) AS new (${columns})
      ${mayEnd ? 'WHERE NOT EXISTS (SELECT FROM ended WHERE ended.stream = new.in_stream AND new.in_count > ended.count)' : ''}
      ON CONFLICT (id) DO NOTHING`
   if (mayEnd) changes.push(`inserted AS (${insert})`)
@@ -148,7 +151,24 @@ export function columnsOf(rows: readonly KeptRow[]): Columns {
     rows.map(row => row.outStream ?? null),
     rows.map(row => row.outCount ?? null),
     rows.map(row => row.holder ?? null),
+    // Its maker writes rows in their order: nothing is missing in front of one.
+    rows.map(row => (row.maker === undefined ? null : (row.streamPrevious ?? null))),
   ]
+}
+
+/** Of a stream so many rows are looked at: many more than can be under way at once. */
+const LAST_ROWS = 1_000
+
+/** Up to which count everything of a stream is kept. A row that another node saved, and whose predecessor is missing: that one was lost with its node. */
+function keptUpTo(rows: readonly { count: string; previous: string | null }[]): number | undefined {
+  const counts = new Set(rows.map(row => Number(row.count)))
+  let kept: number | undefined
+  for (const { previous } of rows.length === LAST_ROWS ? rows.slice(0, -1) : rows) {
+    if (previous === null || counts.has(Number(previous))) continue
+    kept = Math.min(kept ?? Number.POSITIVE_INFINITY, Number(previous) - 1)
+  }
+  const [newest] = rows
+  return kept ?? (newest && Number(newest.count))
 }
 
 /** How long after its last message a broken stream can still be told what was kept of it. */
@@ -177,18 +197,19 @@ export async function recoverStream(
      WHERE receiver = $1 AND pending AND out_stream = $2 AND out_count <= $3 RETURNING id`,
     [options.username, options.streamId, options.h],
   )
-  // The newest row of that stream has the highest count. Only what is young is looked at: an older stream is forgotten.
-  const rows = await db.query<{ count: string | null }>(
-    'SELECT in_count AS count FROM archive WHERE sender = $1 AND in_stream = $2 AND id >= $3 ORDER BY id DESC LIMIT 1',
-    [options.username, options.streamId, earliestIdAt(Date.now() - STREAM_REMEMBERED_MS)],
+  // Only what is young is looked at: an older stream is forgotten.
+  const rows = await db.query<{ count: string; previous: string | null }>(
+    `SELECT in_count AS count, in_previous AS previous FROM archive
+     WHERE sender = $1 AND in_stream = $2 AND in_count IS NOT NULL AND id >= $3 ORDER BY id DESC LIMIT $4`,
+    [options.username, options.streamId, earliestIdAt(Date.now() - STREAM_REMEMBERED_MS), LAST_ROWS],
     { repeat: true },
   )
-  const count = rows[0]?.count
+  const count = keptUpTo(rows)
   if (mayLive) {
     await db.exec('UPDATE stream_end SET count = $2 WHERE stream = $1 AND count = -1', [streamId, count ?? 0])
   }
   return {
-    count: count === undefined || count === null ? undefined : Number(count),
+    count,
     taken: taken.map(({ id }) => id),
   }
 }

@@ -9,6 +9,7 @@ const wrap = 2 ** 32
  */
 export class Inbox {
   #handled: number
+  #last: number | undefined
   #holds: { readonly count: number; readonly row: KeptRow }[] = []
   /** Called when `safe` has moved because rows were committed. */
   onSettled: (() => void) | undefined
@@ -39,6 +40,11 @@ export class Inbox {
     return this.#holds
   }
 
+  /** The count of the last stanza that a row was made of; undefined: none on this node yet. */
+  get last(): number | undefined {
+    return this.#last
+  }
+
   /** One more stanza was handled (successfully or not). */
   count(): void {
     this.#handled = this.next
@@ -46,11 +52,13 @@ export class Inbox {
 
   /** The stanza being handled now is kept by `row`: not safe until that is settled. */
   hold(row: KeptRow): void {
+    this.#last = this.next
     this.#holds.push({ count: this.next, row })
   }
 
   /** A stanza that was handled on another node: not safe until `row` is settled. Oldest first. */
   holdAt(count: number, row: KeptRow): void {
+    this.#last = count
     if (!row.isSettled) this.#holds.push({ count, row })
   }
 

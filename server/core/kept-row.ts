@@ -23,13 +23,17 @@ export interface RowInput {
   readonly receiver: string | undefined
   readonly keep: Keep
   /** The sender's 0198 stream and what counts its stanzas, when that is here: after a crash they tell what was kept. */
-  readonly stream?: { readonly id: string; readonly inbox?: RowCounter | undefined } | undefined
+  readonly stream?:
+    | { readonly id: string; readonly inbox?: RowCounter | undefined; readonly previous?: number | undefined }
+    | undefined
 }
 
 /** What counts the stanzas of the sender's stream, and waits for rows to be settled. */
 export interface RowCounter {
   /** The count that the stanza being handled now will have. */
   readonly next: number
+  /** The count of the last stanza before it that a row was made of. */
+  readonly last: number | undefined
   hold(row: KeptRow): void
   settle(): void
 }
@@ -58,6 +62,11 @@ export class KeptRow {
   readonly streamCount: number | undefined
   /** The node that made it and will commit it; '' when it came along with a session that moved here; undefined: this one made it. */
   readonly maker: string | undefined
+  /**
+   * Count of the stanza before it in the sender's stream that a row was made of; undefined: not known. When their maker dies, rows of one stream may be
+   * written by several nodes: only an unbroken chain says what its client may be told is kept.
+   */
+  readonly streamPrevious: number | undefined
   /** What counts the stanzas of its sender, when that is here. */
   counter: RowCounter | undefined
   state: RowState = 'queued'
@@ -93,6 +102,7 @@ export class KeptRow {
     this.streamCount = streamCount
     this.maker = maker
     this.counter = input.stream?.inbox
+    this.streamPrevious = input.stream?.previous ?? input.stream?.inbox?.last
   }
 
   /** Committed, or refused for good: the sender's ack need not wait any longer. */
@@ -202,7 +212,7 @@ export class KeptRow {
 }
 
 /** The row as it travels to other nodes. */
-export function recordOf({ id, input, isPending, streamCount }: KeptRow): DeliveredRow {
+export function recordOf({ id, input, isPending, streamCount, streamPrevious }: KeptRow): DeliveredRow {
   return {
     id,
     from: input.from.full,
@@ -214,6 +224,7 @@ export function recordOf({ id, input, isPending, streamCount }: KeptRow): Delive
     inReceiver: input.keep.inReceiver,
     stream: input.stream?.id,
     count: streamCount,
+    previous: streamPrevious,
   }
 }
 
@@ -226,6 +237,6 @@ export function inputOf(record: DeliveredRow, stanza: Stanza): RowInput {
     sender: record.sender,
     receiver: record.receiver,
     keep: { pending: record.pending, inSender: record.inSender, inReceiver: record.inReceiver },
-    stream: record.stream === undefined ? undefined : { id: record.stream },
+    stream: record.stream === undefined ? undefined : { id: record.stream, previous: record.previous },
   }
 }

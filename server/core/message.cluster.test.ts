@@ -60,10 +60,14 @@ async function openOffice(): Promise<[Node, Node, Node]> {
 async function openNode(mesh: OpenMesh, name: string): Promise<Node> {
   const db = new Database({ connection: office.connection, log: quietLog })
   let wait: PromiseWithResolvers<void> | undefined
-  const exec = db.exec.bind(db)
+  const [exec, query] = [db.exec.bind(db), db.query.bind(db)]
   db.exec = async (...args) => {
     await wait?.promise
     return exec(...args)
+  }
+  db.query = async (...args) => {
+    if (/INSERT/.test(args[0])) await wait?.promise
+    return query(...args)
   }
   const bus = meshBus(mesh, quietLog)
   const directory = sharedDirectory({ node: name, bus, log: quietLog })

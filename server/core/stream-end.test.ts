@@ -21,7 +21,13 @@ function rowsOf(stream: string, ...counts: number[]): Columns {
   const ids = counts.map(() => made.next())
   const people = [all('romeo'), all('juliet'), all('romeo@office.test/a'), all('juliet@office.test')] as const
   const flags = [all(true), all(true), all(true)] as const
-  return [ids, ...people, all('<message/>'), ...flags, all(stream), counts, all(null), all(null), all(null)]
+  return [ids, ...people, all('<message/>'), ...flags, all(stream), counts, all(null), all(null), all(null), all(null)]
+}
+
+/** As another node writes it that had it when its maker died. */
+function saved(stream: string, count: number, previous: number): Columns {
+  const row = rowsOf(stream, count)
+  return row.with(14, [previous]) as unknown as Columns
 }
 
 const write = (rows: Columns, streams: string[]) => writeArchive(db, { rows, taken: [], given: [] }, streams)
@@ -53,4 +59,14 @@ test('a stream of which nothing was kept takes nothing any more either', async (
   expect(await recoverStream(db, asked('chamber'))).toMatchObject({ count: undefined })
   expect(await write(rowsOf('chamber', 1), ['chamber'])).toEqual([{ stream: 'chamber', count: 0 }])
   expect(await kept('chamber')).toEqual([])
+})
+
+test('a message that was lost with its PC is not said to be kept because a later one was saved by another PC', async () => {
+  await write(rowsOf('orchard', 1, 4), [])
+  await write(saved('orchard', 9, 7), [])
+  expect(await recoverStream(db, asked('orchard'))).toMatchObject({ count: 6 })
+  await write(rowsOf('vault', 1, 4), [])
+  await write(saved('vault', 6, 4), [])
+  await write(saved('vault', 9, 6), [])
+  expect(await recoverStream(db, asked('vault'))).toMatchObject({ count: 9 })
 })
