@@ -8,8 +8,7 @@ export default defineConfig({
     include: ['server/**/*.test.ts', 'test/**/*.test.ts', 'ui/src/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Half of the tests mostly wait: for databases to fail over, for clocks, for browsers.
-    maxWorkers: 3,
+    maxWorkers: 2,
     pool: 'forks',
     passWithNoTests: true,
   },

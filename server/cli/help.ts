@@ -32,7 +32,7 @@ Prints “ready {…}” when people can log in. Ends on SIGTERM (or Ctrl+C).
 `,
   status: `lanthorn status [--data DIR] [--json]
 
-Says how the office is: the PCs, their links and how long they take, where the database is, versions.
+Says how the office is: the PCs, their links and how long they take, the database, versions.
 Exit code 0 while chat works, 1 when something is broken.
 `,
   doctor: `lanthorn doctor [--data DIR] [--json]
