@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Directory, Route } from '../cluster/directory.ts'
 import type { Database } from '../db/pool.ts'
 import { type Element, xml } from '../xmpp/element.ts'
@@ -34,8 +35,9 @@ export interface Roster {
   readonly items: Map<string, RosterItem>
 }
 
-/** How often a change is decided anew because another node has changed the same roster at the same moment. */
-const ATTEMPTS_MAX = 8
+/** How long a change is decided again while other nodes change the same list, and the longest pause before the next try. */
+const CHANGE_MS = 4_000
+const PAUSE_MS = 100
 
 interface ItemRow {
   jid: string
@@ -211,7 +213,8 @@ export class Rosters {
     decide: (item: RosterItem, roster: Roster) => RosterItem | 'remove' | undefined,
     beforePush?: () => void,
   ): Promise<void> {
-    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const end = performance.now() + CHANGE_MS
+    for (let attempt = 1; performance.now() < end; attempt++) {
       const roster = await this.get(username)
       const old = roster.items.get(jid)
       const next = decide(old ?? newItem(jid), roster)
@@ -221,7 +224,8 @@ export class Rosters {
       }
       const version = await this.#write(username, roster.version, jid, next)
       if (version !== undefined) return this.#changed({ username, jid, roster, old, next, version, beforePush })
-      // Another node was first: decided again by what is true now.
+      // Another node was first: decided again by what is true now, and not at the same moment as the other's next change.
+      await delay(Math.random() * Math.min(PAUSE_MS, 10 * attempt))
       this.#rosters.doubt(username)
     }
     throw new StanzaError(
