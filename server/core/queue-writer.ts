@@ -102,8 +102,10 @@ export class GroupWriter {
     // The answer may have come from the former server: once more, which does no harm.
     if (promotions !== this.#promotions) return false
     for (const one of ended) this.#ended(one, group)
-    this.committed += group.length
-    this.recent.add(write, bytesOf(group))
+    // What was not kept must not be kept by a later rewrite either.
+    const kept = ended.length === 0 ? group : group.filter(row => row.state !== 'refused')
+    this.committed += kept.length
+    this.recent.add(kept.length === group.length ? write : { ...write, rows: columnsOf(kept) }, bytesOf(kept))
     if (this.recent.cutRows > 0) this.#noteCut()
     return true
   }

@@ -13,8 +13,10 @@ const luck = chance()
 /** Two people on a healthy PC write every 20 ms; so long may nothing of it arrive. */
 const stallMsMax = 300
 /** A busy computer that tests many things at once is given this much more. */
-const slackMs = 2_000
+const slackMs = 450
+/** With a log-in over TLS, which costs a busy computer more than a message does. */
 const backMsMax = 1_000
+const backSlackMs = 2_000
 
 let office: LabOffice
 const isLeftOut = !canMakeNetworks || !canBreakProcesses
@@ -72,7 +74,7 @@ test.skipIf(isLeftOut)(
     await two.appliance.kill()
     await talk.goesOn('romeo', 100)
     await talk.goesOn('juliet', 100)
-    expect(talk.backAfter('juliet')[0]).toBeLessThan(backMsMax + slackMs)
+    expect(talk.backAfter('juliet')[0]).toBeLessThan(backMsMax + backSlackMs)
     await two.appliance.start()
     await expectAllIsWell(talk, 'PC killed', from)
   },
