@@ -43,7 +43,12 @@ export class Connections {
         this.#verify(client).then(() => done(), done)
       },
     })
-    this.#pool.on('connect', client => this.#clients.add(client))
+    this.#pool.on('connect', client => {
+      this.#clients.add(client)
+      // The pool listens while nobody has it, a Session while somebody has: in between, and while it is verified, a lost connection
+      // would have no listener and end the process. Whatever runs on it reports what happened.
+      client.on('error', () => undefined)
+    })
     this.#pool.on('remove', client => this.#clients.delete(client))
     this.#pool.on('error', error => options.onLost(error))
   }

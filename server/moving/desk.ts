@@ -257,9 +257,12 @@ export class MoveDesk implements DatabaseDesk {
 
   async #cancel(): Promise<DatabaseMove> {
     const running = this.#running
-    if (!running) throw refusal('refused', 'No move of the data runs: there is nothing to cancel.')
+    // One that is over may still be tidying up behind itself.
+    if (!running || isOver(running.move.record)) {
+      throw refusal('refused', 'No move of the data runs: there is nothing to cancel.')
+    }
     const { record } = running.move
-    if (record.state === 'switching' || record.state === 'switched') {
+    if (record.state === 'switching') {
       throw refusal('refused', 'The switch to the new database has begun: it cannot be cancelled any more.')
     }
     record.isCancelled = true
