@@ -125,6 +125,8 @@ class OpenStore implements Store {
     if (this.#server === this.#used) return
     const server = this.#server
     this.#server = undefined
+    // Whoever asked it something before the office moved on still gets the answer.
+    await this.db.drained()
     await server?.close()
   }
 

@@ -371,6 +371,24 @@ describe('a switch to another database', () => {
     await drop()
   })
 
+  test('lets what runs on the old one end, and tells when that may be stopped', async () => {
+    await using database = await openDatabase()
+    const { connection, drop } = await freshDatabase()
+    const ended: string[] = []
+    const running = database.query('SELECT pg_sleep(0.4)').then(() => ended.push('statement'))
+    await vi.waitFor(async () => {
+      const sleeping = `SELECT count(*) AS n FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep(0.4)%' AND state = 'active'`
+      expect(await database.one(sleeping)).toEqual({ n: 1 })
+    })
+    await database.switchTo(addressOf(connection))
+    await database.drained()
+    ended.push('drained')
+    await running
+    expect(ended).toEqual(['statement', 'drained'])
+    await database.close()
+    await drop()
+  })
+
   test('to one that is not there is refused, and everything stays as it was', async () => {
     await using database = await openDatabase()
     const before = await database.one('SELECT current_database() AS name')

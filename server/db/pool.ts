@@ -223,6 +223,11 @@ export class Database implements Queryable, AsyncDisposable {
     await this.#steering.switchTo(targetOf(target, memory))
   }
 
+  /** Resolves when nothing runs any more on the database that the last `switchTo` has left: its server may be stopped then. */
+  drained(): Promise<void> {
+    return this.#steering.drained()
+  }
+
   /** The time after which a write that is sent now must not begin any more, in the server's clock. Writes are fenced without asking for it. */
   deadline(limitMs = FENCE_MS): Date {
     return new Date((this.#steering.host?.clock ?? Date.now()) + limitMs)

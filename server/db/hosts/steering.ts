@@ -46,6 +46,7 @@ export class Steering {
   /** When the last server in use gave its last sign, and which it was. */
   #left: { place: string; at: number; timeline: number | undefined } | undefined
   readonly #notices: Notices
+  #leaving: Promise<void> = Promise.resolve()
   #changing: Promise<void> | undefined
   #doubting: Promise<void> | undefined
   #looking: Promise<void> | undefined
@@ -193,9 +194,14 @@ export class Steering {
     this.#left = undefined
     this.#isStarted = true
     this.#standby.drop()
-    void old.lead?.connections.drain(DRAIN_MS)
+    if (old.lead) this.#leaving = old.lead.connections.drain(DRAIN_MS)
     void old.heartbeat.close()
     await this.#use(host, report)
+  }
+
+  /** Resolves when nothing runs any more on the database that the last `switchTo` has left; after DRAIN_MS at most. */
+  drained(): Promise<void> {
+    return this.#leaving
   }
 
   async close(limitMs: number): Promise<void> {
