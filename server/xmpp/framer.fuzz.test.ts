@@ -6,9 +6,9 @@ import { Element } from './element.ts'
 import { Framer, FramerError, type FramerEvent } from './framer.ts'
 import { isContentNamespace, Stanza } from './stanza.ts'
 
-// FUZZ_SEED repeats a run, FUZZ_RUNS makes it longer (a factor, 0.35 if not given). The seed is printed when something is found.
+// FUZZ_SEED repeats a run, FUZZ_RUNS makes it longer (a factor, 0.2 if not given). The seed is printed when something is found.
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 2_147_483_647)
-const factor = Number(process.env.FUZZ_RUNS ?? 0.35)
+const factor = Number(process.env.FUZZ_RUNS ?? 0.2)
 const runs = (count: number): fc.Parameters<unknown> => ({ numRuns: Math.ceil(count * factor), seed })
 console.log(`framer fuzz: FUZZ_SEED=${seed}`)
 

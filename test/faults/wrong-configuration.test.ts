@@ -13,6 +13,7 @@ import { quietLog } from '../support/database.ts'
 import { GoodClient } from './good-client.ts'
 import { goodConfig, launch, type Outcome, serverMain, wasReady } from './launch.ts'
 import { canRun } from './processes.ts'
+import { chance, some } from './random.ts'
 
 const run = promisify(execFile)
 const canMount = canRun('unshare', ['--mount', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'])
@@ -82,9 +83,12 @@ describe('a fault in the autosetup file is told in one sentence, and the mended 
     ],
   ]
 
-  test('each of them', { timeout: limitMs }, async () => {
+  // How each file is read is tested beside the reader; here it is what a whole start makes of it, a second of a processor each.
+  const luck = chance()
+  const tried = some(faults, 4, luck)
+  test(`${tried.length} of ${faults.length} by chance (FAULT_SEED=${luck.seed})`, { timeout: limitMs }, async () => {
     const folder = await newFolder()
-    for (const [what, config, sentence] of faults) {
+    for (const [what, config, sentence] of tried) {
       const said = sentenceOf(await launch(folder, config))
       expect(said, what).toMatch(sentence)
       expect(said, what).not.toContain('hidden')

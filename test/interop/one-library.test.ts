@@ -18,6 +18,8 @@ describe.each(ways.map((way, index) => ({ ...way, index })))('$library over $tra
   const asRomeo = (resource?: string): Promise<ChatClient> => logIn(appliance, way, couple.romeo, resource)
   const asJuliet = (resource?: string): Promise<ChatClient> => logIn(appliance, way, couple.juliet, resource)
   const isLeftOut = way.library === 'slixmpp' && !pythonWithSlixmpp()
+  // What a library makes of stanzas does not hang on how they came: that is tried over its first transport alone.
+  const isRepeated = isLeftOut || ways.findIndex(({ library }) => library === way.library) !== index
 
   test.skipIf(isLeftOut)('logs in with SCRAM, without its password ever leaving it', async () => {
     await using romeo = await asRomeo('balcony')
@@ -30,7 +32,7 @@ describe.each(ways.map((way, index) => ({ ...way, index })))('$library over $tra
     await expect(logIn(appliance, way, stranger)).rejects.toThrow(/not-authorized|authentication failed/)
   })
 
-  test.skipIf(isLeftOut)('keeps a contact list', async () => {
+  test.skipIf(isRepeated)('keeps a contact list', async () => {
     await using romeo = await asRomeo()
     await romeo.rosterSet('benvolio@office.test', 'Benvolio')
     expect(await romeo.rosterGet()).toContainEqual({
@@ -40,7 +42,7 @@ describe.each(ways.map((way, index) => ({ ...way, index })))('$library over $tra
     })
   })
 
-  test.skipIf(isLeftOut)('sees when a contact comes, says something about itself, and goes', async () => {
+  test.skipIf(isRepeated)('sees when a contact comes, says something about itself, and goes', async () => {
     await using romeo = await asRomeo()
     await using juliet = await asJuliet()
     await romeo.sendPresence({ to: juliet.bareJid, type: 'subscribe' })
@@ -68,7 +70,7 @@ describe.each(ways.map((way, index) => ({ ...way, index })))('$library over $tra
     expect((await romeo.next(chat('Ay me!'))).attrs.from).toBe(juliet.jid)
   })
 
-  test.skipIf(isLeftOut)('shows a conversation on all devices of both', async () => {
+  test.skipIf(isRepeated)('shows a conversation on all devices of both', async () => {
     await using desk = await asRomeo('desk')
     await using phone = await asRomeo('phone')
     await using juliet = await asJuliet()
@@ -82,7 +84,7 @@ describe.each(ways.map((way, index) => ({ ...way, index })))('$library over $tra
     await phone.next(carbon('received', 'What man art thou?'))
   })
 
-  test.skipIf(isLeftOut)('finds a conversation in the archive, in order', async () => {
+  test.skipIf(isRepeated)('finds a conversation in the archive, in order', async () => {
     await using romeo = await asRomeo()
     await using juliet = await asJuliet()
     const lines = ['My ears have not yet drunk', 'a hundred words', 'of thy tongue’s uttering.']
