@@ -29,6 +29,8 @@ const topics: Record<Topic, string> = {
   --no-open        does not open the admin pages in the browser
 
 Prints “ready {…}” when people can log in. Ends on SIGTERM (or Ctrl+C).
+LANTHORN_AUTOSETUP names a FILE for where --config is not given; LANTHORN_RUN_FOLDER a folder where
+the group of the server finds it: commands of its members work without --data.
 `,
   status: `lanthorn status [--data DIR] [--json]
 
@@ -108,11 +110,14 @@ CODE may be -: it is read from standard input. Afterwards “lanthorn run” sta
 Without a person: a token in the autosetup file (“cluster”) on all PCs.
 `,
   drain: `lanthorn drain [NAME] [--resume] [--data DIR] [--json]
+lanthorn drain --minutes N
 
 Takes a PC (this one without a NAME) out for maintenance: its people go on to other PCs, nobody
 logs in there. It stays so over a restart.
 
   --resume         people can log in there again
+  --minutes N      this PC for so long, then they can by themselves; also where it is the only one:
+                   then its people cannot chat meanwhile
 `,
 }
 

@@ -35,10 +35,12 @@ export interface AdminDesks {
 
 /** What a test may change. */
 export interface AdminBenchOptions {
-  /** 'ready' (default) has an office with the administrator anna and the person ben; 'fresh' waits for set-up. */
-  stage?: 'ready' | 'fresh'
+  /** 'ready' (default) has an office with the administrator anna and the person ben; 'fresh' waits for set-up; 'starting' does not yet. */
+  stage?: 'ready' | 'fresh' | 'starting'
   uiFolder?: string
   checks?: readonly Check[]
+  /** Parts of the office in place of the usual ones. */
+  office?: Partial<OfficeParts>
   createOffice?: (make: () => Promise<void>) => Promise<OfficeMade>
 }
 
@@ -52,6 +54,8 @@ export class AdminBench implements AsyncDisposable {
   /** Milliseconds added to the clock. */
   readonly clock: { ahead: number }
   chat: Chat | undefined
+  /** Whether the server was asked to stop. */
+  isStopped = false
   readonly dataFolder: string
   /** What stands behind the Database, Backup and PCs pages: in memory, moved on by the test. */
   readonly desks: AdminDesks
@@ -156,7 +160,8 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
     closers.push(() => chat.close())
     bench.chat = chat
     await chat.parts.accounts.create({ ...admin, isAdmin: true })
-    await bench.admin.open(await officeOf(chat, { office, domain, now, secrets, desks, checks: options.checks ?? [] }))
+    const parts = await officeOf(chat, { office, domain, now, secrets, desks, checks: options.checks ?? [] })
+    await bench.admin.open({ ...parts, ...options.office })
   }
   const parts: AdminParts = {
     version: '0.0.0-test',
@@ -183,12 +188,15 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
       checkDatabase: tryDatabase,
       join: desks.join,
     },
+    stop: () => {
+      if (bench) bench.isStopped = true
+    },
   }
   const admin = await Admin.create(parts, (): Origin => origin)
   closers.push(() => admin.close())
   bench = new AdminBench({ admin, db, origin, clock, dataFolder, desks }, closers)
   if (options.stage === 'fresh') await admin.waitForSetup()
-  else {
+  else if (options.stage !== 'starting') {
     await make('ACME', 'acme.test', anna)
     await bench.open.parts.accounts.create(ben)
   }
