@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { runCommand } from './cli/cli.ts'
 import { openBrowser } from './cli/open-browser.ts'
 import { parseCommand } from './cli/parse.ts'
+import { isConfigurationFault } from './faults.ts'
 import { defaultDataFolder } from './node.ts'
 
 process.exitCode = await main()
@@ -20,7 +21,7 @@ async function main(): Promise<number> {
   }
   const { data = dataFolder, config, open } = command
   // The commands above need none of the server.
-  const { isConfigurationFault, run } = await import('./run.ts')
+  const { run } = await import('./run.ts')
   try {
     return end(await run({ version, dataDir: data, configFile: config, open: open ? openBrowser : undefined }))
   } catch (error) {
