@@ -135,10 +135,11 @@ export class Membership {
 
   /** Reads the registry again. @throws DatabaseAway */
   async read(): Promise<void> {
-    if (!this.#db) return
-    this.#registered = await listNodes(this.#db)
+    const db = this.#db
+    if (!db) return
+    this.#registered = await listNodes(db)
     this.#readAt = Date.now()
-    await this.#keepRemoved(await listRemoved(this.#db))
+    await this.#keepRemoved(await listRemoved(db))
     await this.#use(
       this.#registered.map(({ number, id, name, key, addresses }) => ({ number, id, name, key, addresses })),
     )
