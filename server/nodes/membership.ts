@@ -139,10 +139,10 @@ export class Membership {
     if (!db) return
     this.#registered = await listNodes(db)
     this.#readAt = Date.now()
-    await this.#keepRemoved(await listRemoved(db))
     await this.#use(
       this.#registered.map(({ number, id, name, key, addresses }) => ({ number, id, name, key, addresses })),
     )
+    await this.#keepRemoved(await listRemoved(db))
   }
 
   /**
