@@ -31,13 +31,14 @@ export class Admission {
 
   /** @param now milliseconds, monotonic */
   constructor(limits: MeshLimits, isPeerAddress: (address: string) => boolean, now = () => performance.now()) {
-    const perSecond = (rate: number, keysMax?: number) =>
-      new Allowance({ burst: 2 * rate, perSecond: rate, now, ...(keysMax !== undefined && { keysMax }) })
+    const perSecond = (rate: number, burst: number) =>
+      new Allowance({ burst, perSecond: rate, keysMax: neighboursMax, now })
     this.#limits = limits
     this.#isPeerAddress = isPeerAddress
-    this.#neighbours = perSecond(limits.handshakesPerSecond, neighboursMax)
-    this.#strangers = perSecond(limits.handshakesPerSecondOfStrangers)
-    this.#peers = perSecond(limits.handshakesPerSecondOfPeers)
+    const { handshakesPerSecond, handshakesPerSecondOfStrangers, handshakesPerSecondOfPeers } = limits
+    this.#neighbours = perSecond(handshakesPerSecond, 2 * handshakesPerSecond)
+    this.#strangers = perSecond(handshakesPerSecondOfStrangers, handshakesPerSecondOfStrangers)
+    this.#peers = perSecond(handshakesPerSecondOfPeers, 2 * handshakesPerSecondOfPeers)
   }
 
   /** Connections that were turned away since the start. */

@@ -32,7 +32,7 @@ export interface MeshLimits {
   /** Connections that nobody has authenticated: from one neighbour (an IPv4 address, or an IPv6 /64), and in all. Addresses of known peers are counted apart. */
   readonly strangersPerNeighbour: number
   readonly strangers: number
-  /** Of one neighbour, of all strangers together, and of one known peer's address; for a moment it may be twice as many. */
+  /** Of one neighbour and of one known peer's address: for a moment it may be twice as many; and of all strangers together. */
   readonly handshakesPerSecond: number
   readonly handshakesPerSecondOfStrangers: number
   readonly handshakesPerSecondOfPeers: number
@@ -77,7 +77,7 @@ export function limitsOf(given: Partial<MeshLimits> = {}): MeshLimits {
     strangersPerNeighbour: 16,
     strangers: 128,
     handshakesPerSecond: 10,
-    handshakesPerSecondOfStrangers: 40,
+    handshakesPerSecondOfStrangers: 100,
     handshakesPerSecondOfPeers: 50,
     candidatesPerPeer: 8,
     streamsPerPeer: 128,
