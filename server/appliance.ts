@@ -73,6 +73,7 @@ export class Appliance {
       folder,
       version,
       config: config?.cluster,
+      tls: config?.tls,
       name: config?.node ?? folder.state.nodeName,
       log: this.#log,
       signal: this.#abort.signal,

@@ -3,6 +3,7 @@ import { runCommand } from './cli/cli.ts'
 import { openBrowser } from './cli/open-browser.ts'
 import { parseCommand } from './cli/parse.ts'
 import { systemRunFolder } from './cli/run-file.ts'
+import { isConfigurationFault } from './faults.ts'
 import { defaultDataFolder } from './node.ts'
 
 process.exitCode = await main()
@@ -22,7 +23,7 @@ async function main(): Promise<number> {
   }
   const { data = dataFolder, config, open } = command
   // The commands above need none of the server.
-  const { isConfigurationFault, run } = await import('./run.ts')
+  const { run } = await import('./run.ts')
   try {
     return end(
       await run({

@@ -25,28 +25,6 @@ export interface RunOptions {
   readonly open: ((url: string) => void) | undefined
 }
 
-/** Errors whose message is the one sentence that the person who started us needs (exit code 2). */
-const configurationFaults = new Set([
-  'ConfigFault',
-  'DataFolderFault',
-  'MigrationFault',
-  'DatabaseUrlFault',
-  'DatabaseAway',
-  'EmbeddedFault',
-  'ListenFault',
-  'CertificateFault',
-  'SettingRefused',
-  'AccountRefused',
-  'JoinFault',
-  'OccupiedFault',
-  'RemovedFault',
-])
-
-/** Whether an error is about the configuration or the surroundings, and not a bug. */
-export function isConfigurationFault(error: unknown): error is Error {
-  return error instanceof Error && configurationFaults.has(error.name)
-}
-
 /**
  * `lanthorn run`: starts an appliance and keeps it until SIGTERM or SIGINT.
  * Prints `ready {…}` on stdout when people can log in, or `setup {…}` when the wizard waits for somebody: `link` opens it

@@ -1,5 +1,5 @@
 /** Where a request comes from and who sent it, as far as the connection and its headers tell. */
-import { isIP, isIPv6 } from 'node:net'
+import { isIP } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 
 /** The socket of a request. */
@@ -52,16 +52,6 @@ export function plainAddress(address: string): string {
 /** An address of this machine that never leaves it. */
 function isLoopback(address: string): boolean {
   return address === '::1' || address.startsWith('127.')
-}
-
-/** What counts as one neighbour for limits: an IPv4 address, or the /64 that one IPv6 host may pick from. */
-export function neighbourOf(address: string): string {
-  if (!isIPv6(address)) return address
-  const [head = '', tail] = address.split('::')
-  const groups = head.split(':').filter(Boolean)
-  const rest = tail?.split(':').filter(Boolean) ?? []
-  const zeros = tail === undefined ? 0 : 8 - groups.length - rest.length
-  return `${[...groups, ...Array<string>(Math.max(0, zeros)).fill('0'), ...rest].slice(0, 4).join(':')}::/64`
 }
 
 /**

@@ -1,17 +1,15 @@
 /** The checks of one PC, each a sentence with a mark. What is not there yet (backups, other PCs) is not shown. */
-import { X509Certificate } from 'node:crypto'
 import { Resolver } from 'node:dns/promises'
 import { statfs } from 'node:fs/promises'
 import net from 'node:net'
 import { monitorEventLoopDelay, performance } from 'node:perf_hooks'
+import { certificateChecks } from './certificate-checks.ts'
 import { databaseChecks } from './database-checks.ts'
 import type { FarAdmin } from './far.ts'
 import { nodeChecks } from './node-checks.ts'
 import type { Check, CheckResult, OfficeParts } from './parts.ts'
 import { readableBytes } from './words.ts'
 
-const DAY_MS = 24 * 60 * 60_000
-const RENEW_DAYS = 14
 const CONNECT_MS = 2_000
 const DNS_MS = 2_000
 /** Names that no public DNS may know (RFC 6761, RFC 6762, RFC 8375): not being found there is no fault. */
@@ -25,13 +23,12 @@ export function checksOf(
   return [
     databaseCheck(office),
     ...databaseChecks(office, options.now),
-    ...nodeChecks(office.nodes, () => options.far.clocks()),
+    ...nodeChecks(office.nodes, () => options.far.clocks(), options.now),
     clockCheck(office, options.now),
     diskCheck(options.dataFolder),
     portsCheck(office),
     pausesCheck(),
-    certificateCheck(office, options.now),
-    authorityCheck(office, options.now),
+    ...certificateChecks(office, options),
     namesCheck(office),
     ...(office.checks ?? []),
   ]
@@ -170,55 +167,6 @@ function pausesCheck(): Check {
   }
 }
 
-function certificateCheck({ certificates, domain, tls }: OfficeParts, now: () => number): Check {
-  return {
-    id: 'certificate',
-    group: 'names',
-    why: 'Chat apps refuse to connect when it has run out or belongs to another name.',
-    run: () => {
-      const { source, renew } = certificates
-      const certificate = tls.current.leaf
-      const days = Math.floor((certificate.validToDate.getTime() - now()) / DAY_MS)
-      const mend = renew && { mend: { label: 'Renew the certificate', run: 'certificate' } }
-      const other = source === 'file' ? ' Put a new one in its place.' : ''
-      if (certificate.validFromDate.getTime() > now())
-        return {
-          state: 'bad',
-          sentence: `The certificate of ${domain} is not good before ${day(certificate.validFromDate)}: is the clock right?`,
-        }
-      if (days < 0)
-        return {
-          state: 'bad',
-          sentence: `The certificate of ${domain} ran out on ${day(certificate.validToDate)}.${other}`,
-          ...mend,
-        }
-      if (!certificate.checkHost(domain))
-        return { state: 'bad', sentence: `The certificate does not name ${domain}.${other}`, ...mend }
-      if (days < RENEW_DAYS)
-        return { state: 'warn', sentence: `The certificate of ${domain} runs out in ${days} days.${other}`, ...mend }
-      return { state: 'ok', sentence: `The certificate of ${domain} is good until ${day(certificate.validToDate)}.` }
-    },
-    mend: async () => {
-      await certificates.renew?.()
-    },
-  }
-}
-
-function authorityCheck({ certificates }: OfficeParts, now: () => number): Check {
-  return {
-    id: 'authority',
-    group: 'names',
-    why: 'It vouches for all PCs of this office. Phones and PCs that have it trust them without a question.',
-    run: () => {
-      const { validToDate } = new X509Certificate(certificates.authority)
-      const days = Math.floor((validToDate.getTime() - now()) / DAY_MS)
-      if (days < 90)
-        return { state: days < 0 ? 'bad' : 'warn', sentence: `The office’s own authority ends on ${day(validToDate)}.` }
-      return { state: 'ok', sentence: `The office’s own authority is good until ${day(validToDate)}.` }
-    },
-  }
-}
-
 function namesCheck(office: OfficeParts): Check {
   return {
     id: 'dns',
@@ -260,5 +208,4 @@ export async function isFoundByDns(domain: string): Promise<boolean> {
   }
 }
 
-const day = (date: Date): string => date.toISOString().slice(0, 10)
 const withStop = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)

@@ -84,6 +84,7 @@ function twoPcs() {
       bus: both[name],
       directory,
       now: () => Date.now() + aheadMs,
+      maker: () => `maker of ${name}`,
       connections: () => [device(jid, name)],
       endOne: async (wanted, reason) => {
         if (wanted === jid) ended.push(`${name}: ${wanted} ${reason}`)
@@ -110,6 +111,7 @@ test('each PC sees and ends the devices of the other, and hears what was done th
   const [clock] = await a.clocks()
   expect(clock?.name).toBe('b')
   expect(Math.round((clock?.aheadMs ?? 0) / 1000)).toBe(4)
+  expect(await b.makers()).toEqual([{ name: 'a', maker: 'maker of a' }])
 })
 
 test('a PC that is gone is left out at once', async () => {

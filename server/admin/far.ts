@@ -22,6 +22,8 @@ export interface FarOptions {
   readonly bus: Bus | undefined
   readonly directory: Directory
   now(): number
+  /** Who has made the certificate that chat apps see here. */
+  maker(): string
   connections(): Connection[]
   /** Ends one session here, by its full JID. @returns whether there was one */
   endOne(jid: string, reason: FarReason): Promise<boolean>
@@ -45,6 +47,7 @@ export class FarAdmin {
       bus.onAsk('admin-connections', () => options.connections().slice(0, CONNECTIONS_MAX)),
       bus.onAsk('admin-end', ({ jid, reason }: { jid: string; reason: FarReason }) => options.endOne(jid, reason)),
       bus.onAsk('admin-clock', () => options.now()),
+      bus.onAsk('admin-maker', () => options.maker()),
       bus.onTell('admin-end-all', ({ username, reason }: { username: string; reason: FarReason }) => {
         void options.endAll(username, reason)
       }),
@@ -86,6 +89,15 @@ export class FarAdmin {
       const uncertainMs = (after - before) / 2
       const apart = theirs - middle
       return { name, aheadMs: Math.abs(apart) <= uncertainMs ? 0 : apart - Math.sign(apart) * uncertainMs }
+    })
+    return (await Promise.all(all)).filter(one => one !== undefined)
+  }
+
+  /** Who has made the certificate that chat apps see on each other PC. */
+  async makers(): Promise<{ name: string; maker: string }[]> {
+    const all = this.#live.map(async ({ name }) => {
+      const maker = await this.#ask<string>(name, 'admin-maker', {})
+      return typeof maker === 'string' ? { name, maker } : undefined
     })
     return (await Promise.all(all)).filter(one => one !== undefined)
   }

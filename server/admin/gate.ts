@@ -1,8 +1,9 @@
 /** Stands before every endpoint: too often? from another page? signed in? Decides who asks before a body is read. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { DatabaseAway } from '../db/pool.ts'
+import { neighbourOf } from '../net/neighbour.ts'
 import type { BrowserSessions } from './browser-sessions.ts'
-import { type Caller, isFromOtherSite, isFromOwnPage, isHere, neighbourOf, type Origin, originOf } from './caller.ts'
+import { type Caller, isFromOtherSite, isFromOwnPage, isHere, type Origin, originOf } from './caller.ts'
 import type { Access } from './contract/endpoint.ts'
 import { RateLimit } from './limits.ts'
 import { Refusal, refusal } from './problem.ts'

@@ -7,8 +7,9 @@ import tls from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type AdminBench, anna, openAdmin } from '../../test/support/admin.ts'
 import { createAuthority, issue } from '../net/ca.ts'
+import { neighbourOf } from '../net/neighbour.ts'
 import { openServerTls } from '../net/tls.ts'
-import { isHere, neighbourOf, originOf, plainAddress } from './caller.ts'
+import { isHere, originOf, plainAddress } from './caller.ts'
 import { createWebServer } from './web.ts'
 
 let bench: AdminBench

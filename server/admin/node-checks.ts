@@ -3,6 +3,8 @@ import type { Node, NodeLink } from './contract/nodes.ts'
 import type { Check, CheckResult, NodesDesk } from './parts.ts'
 
 const CLOCK_MS = 2_000
+/** How long it is told that a PC was removed. */
+const REMOVED_MS = 30 * 24 * 60 * 60_000
 /** A line that takes longer is felt by people; what the map calls slow (5 ms) is not yet. */
 const SLOW_MS = 50
 const page = { label: 'Open the PCs page', page: '/pcs' }
@@ -14,6 +16,7 @@ const page = { label: 'Open the PCs page', page: '/pcs' }
 export function nodeChecks(
   desk: NodesDesk,
   clocks: () => Promise<readonly { name: string; aheadMs: number }[]>,
+  now: () => number,
 ): Check[] {
   return [
     aloneCheck(desk),
@@ -22,7 +25,7 @@ export function nodeChecks(
     versionCheck(desk),
     memberCheck(desk),
     clockCheck(clocks),
-    settingsCheck(desk),
+    removedCheck(desk, now),
   ]
 }
 
@@ -184,24 +187,27 @@ function clockCheck(clocks: () => Promise<readonly { name: string; aheadMs: numb
   }
 }
 
-function settingsCheck(desk: NodesDesk): Check {
+/** Removing a PC shuts it out; what it has learned of the office it keeps. */
+function removedCheck(desk: NodesDesk, now: () => number): Check {
   return {
-    id: 'pcs-settings',
+    id: 'pcs-removed',
     group: 'pcs',
-    why: 'Some settings take hold only when chat starts.',
+    why: 'A removed PC is let in nowhere any more, but its disk still holds what all PCs of an office share. The README says what that is (More PCs).',
     run: () => {
-      const waiting = desk.nodes.filter(node => node.settings === 'needs-restart')
-      if (!many(desk) || waiting.length === 0) return undefined
+      const latest = desk.removed.filter(({ at }) => now() - at < REMOVED_MS)
+      if (latest.length === 0) return undefined
+      const isOutside = desk.nodes.some(({ database }) => database === 'outside')
+      const password = isOutside ? 'change the password of your database servers, and ' : ''
+      const it = latest.length === 1 ? 'it' : 'one of them'
       return {
-        state: 'warn',
-        sentence: `${names(waiting)} ${waiting.length === 1 ? 'uses' : 'use'} a new setting only after a restart of chat.`,
-        mend: page,
+        state: 'ok',
+        sentence: `${names(latest)} ${latest.length === 1 ? 'was' : 'were'} removed. If ${it} was lost or stolen, ${password}let people’s devices no longer trust the office’s own authority, whose key is on it.`,
       }
     },
   }
 }
 
-const names = (nodes: readonly Node[]): string => {
+const names = (nodes: readonly { readonly name: string }[]): string => {
   const all = nodes.map(node => node.name)
   return all.length < 3 ? all.join(' and ') : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`
 }

@@ -2,6 +2,7 @@
 import type { Logger } from 'pino'
 import { Activity } from './activity.ts'
 import { BrowserSessions } from './browser-sessions.ts'
+import { makerOf } from './certificate-checks.ts'
 import { checksOf } from './checks.ts'
 import { describeSession } from './connections.ts'
 import type { BackupJob } from './contract/backups.ts'
@@ -78,6 +79,7 @@ export class OpenOffice {
       bus: office.bus,
       directory: office.directory,
       now,
+      maker: () => makerOf(office.tls.current.leaf),
       connections: () => this.connections(),
       endOne: async (jid, reason) => {
         const session = office.sessions.get(jid)
@@ -187,9 +189,9 @@ export class OpenOffice {
     let waiting = ''
     return () => {
       this.#events.stir('nodes')
-      const requests = nodes.requests.slice(0, 8)
+      const { requests } = nodes
       const asking = requests.map(request => request.id).join()
-      if (asking !== waiting) this.#events.tell('join-request', { requests })
+      if (asking !== waiting) this.#events.tell('join-request', { requests: [...requests] })
       for (const { name } of requests.filter(request => !waiting.split(',').includes(request.id)))
         this.happenings.add('ok', `${name} asks to join.`, 'pcs')
       waiting = asking

@@ -207,8 +207,11 @@ export interface NodesDesk {
   readonly sentence: string
   /** By number; what the others tell of themselves is at most some seconds old. */
   readonly nodes: readonly Node[]
+  /** Oldest first, `requestsShownMax` at most. */
   readonly requests: readonly JoinRequest[]
   readonly codes: readonly { readonly id: string; readonly by: string; readonly expiresAt: string }[]
+  /** PCs that were removed from the office, the latest first, and when (milliseconds since 1970). */
+  readonly removed: readonly { readonly name: string; readonly at: number }[]
   readonly clusterPort: number | undefined
   /** Where people connect to each PC: addresses best first, ports that are open. */
   readonly places: readonly NodePlace[]

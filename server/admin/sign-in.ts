@@ -1,9 +1,9 @@
 /** Checks a user name and a password against the SCRAM verifiers of the accounts, slowly on purpose for those who guess. */
 import { randomBytes } from 'node:crypto'
 import type { Account, Accounts } from '../core/accounts.ts'
+import { neighbourOf } from '../net/neighbour.ts'
 import { enforceLocal, JidError } from '../xmpp/jid.ts'
 import { fakeVerifier, verifyPassword } from '../xmpp/scram.ts'
-import { neighbourOf } from './caller.ts'
 import type { Problem } from './contract/errors.ts'
 import { Lockout } from './limits.ts'
 

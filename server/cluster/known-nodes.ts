@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { writeDurably } from '../durable-file.ts'
 import type { DatabaseRecord, KnownNode } from './node.ts'
+import type { RemovedNode } from './registry.ts'
 
 /** What the file holds. */
 export interface OfficeNodes {
@@ -11,6 +12,8 @@ export interface OfficeNodes {
   /** All nodes, this one too. */
   readonly nodes: readonly KnownNode[]
   readonly database: DatabaseRecord
+  /** Nodes that were removed, the latest first: a backup that is put back may know nothing of them. */
+  readonly removed?: readonly RemovedNode[]
   /** The office has removed this node: it must not open chat any more. */
   readonly isRemoved?: boolean
 }

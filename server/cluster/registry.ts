@@ -17,8 +17,22 @@ export interface RegisteredNode extends KnownNode {
 /** Who is to be registered. */
 export type Newcomer = Omit<KnownNode, 'number'> & { readonly version: string; readonly hazelcast: string | undefined }
 
+/** A node that was removed: its key is refused for good. */
+export interface RemovedNode extends KnownNode {
+  /** When, in milliseconds since 1970. */
+  readonly removedAt: number
+}
+
+/**
+ * Why a newcomer is not registered. `full`: the office has as many nodes as it may · `occupied`: it was to be the first, and others are there ·
+ * `removed`: its key is that of a node that was removed · `token-over`: it comes by the token, which ends when the first node is removed.
+ */
+export type NotRegistered = 'full' | 'occupied' | 'removed' | 'token-over'
+
 /** Most PCs of one office. */
 export const NODES_MAX = 64
+/** Removed ones that are told, the latest. */
+const REMOVED_MAX = 256
 
 /**
  * Numbers come from a sequence and are never used again; a removed node keeps its row, so that its key is known as that of a stranger.
@@ -77,32 +91,43 @@ export async function hasOtherNodes(db: Queryable, id: string): Promise<boolean>
   return found?.is === true
 }
 
+/** Nodes that were removed, the latest first, 256 at most. @throws DatabaseAway */
+export async function listRemoved(db: Queryable): Promise<RemovedNode[]> {
+  return db.query<RemovedNode>(
+    `SELECT number, id, name, key, addresses, (extract(epoch FROM removed_at) * 1000)::float8 AS "removedAt"
+     FROM node WHERE removed_at IS NOT NULL ORDER BY removed_at DESC, number DESC LIMIT $1`,
+    [REMOVED_MAX],
+    { repeat: true },
+  )
+}
+
 /**
  * Registers a node: under the name it wishes, or that with a number behind it when it is taken. Asked again for a node that is there already
  * (an answer that was lost), it changes nothing. A node that comes with another key is another node: the former is removed.
  * @param options.mustBeFirst it makes the office: nobody else may be registered
- * @returns undefined when the office has as many nodes as it may, or somebody else is registered already
+ * @param options.byToken no person lets it in, but the token of its autosetup file
+ * @returns the node, or why it is none
  * @throws DatabaseAway
  */
 export async function registerNode(
   db: Database,
   newcomer: Newcomer,
-  options: { mustBeFirst?: boolean } = {},
-): Promise<KnownNode | undefined> {
+  options: { mustBeFirst?: boolean; byToken?: boolean } = {},
+): Promise<KnownNode | NotRegistered> {
   return db.transaction(async transaction => {
     await transaction.query('LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE')
     const nodes = await listNodes(transaction)
     const known = nodes.find(({ id }) => id === newcomer.id)
     if (known?.key === newcomer.key) return known
-    if (options.mustBeFirst && nodes.length > 0 && !known) return undefined
-    if (known) await markRemoved(transaction, known.number)
-    else if (nodes.length >= NODES_MAX) return undefined
-    // The name of a node that was once at work stays its own: old links, routes and logs go by it.
-    const past = await transaction.query<{ name: string }>(
-      'SELECT DISTINCT name FROM node WHERE removed_at IS NOT NULL AND epoch > 0 AND id <> $1',
-      [newcomer.id],
+    const past = await transaction.query<{ id: string; name: string; key: string; epoch: number }>(
+      'SELECT id, name, key, epoch FROM node WHERE removed_at IS NOT NULL',
     )
-    const taken = new Set([...nodes.filter(node => node !== known), ...past].map(({ name }) => name))
+    const why = whyNot(newcomer, { nodes, known, past }, options)
+    if (why) return why
+    if (known) await markRemoved(transaction, known.number)
+    // The name of a node that was once at work stays its own: old links, routes and logs go by it.
+    const atWork = past.filter(one => one.epoch > 0 && one.id !== newcomer.id)
+    const taken = new Set([...nodes.filter(node => node !== known), ...atWork].map(({ name }) => name))
     const { id, key, addresses, version, hazelcast } = newcomer
     const name = freeName(newcomer.name, taken)
     const row = await transaction.one<{ number: number }>(
@@ -113,11 +138,30 @@ export async function registerNode(
   })
 }
 
+function whyNot(
+  newcomer: Newcomer,
+  there: { nodes: readonly KnownNode[]; known: KnownNode | undefined; past: readonly { key: string }[] },
+  { mustBeFirst, byToken }: { mustBeFirst?: boolean; byToken?: boolean },
+): NotRegistered | undefined {
+  const { nodes, known, past } = there
+  if (past.some(({ key }) => key === newcomer.key)) return 'removed'
+  // A removed PC has it in its autosetup file, and makes a new key with a new data folder.
+  if (byToken && past.length > 0) return 'token-over'
+  if (known) return undefined
+  if (mustBeFirst && nodes.length > 0) return 'occupied'
+  return nodes.length >= NODES_MAX ? 'full' : undefined
+}
+
 /**
  * After a backup was put back: the office is carried by the nodes it had a moment ago, whatever the backup says.
+ * @param removed those that were removed until then: they stay so, even if the backup knows nothing of them
  * @throws DatabaseAway
  */
-export async function putBackNodes(db: Database, nodes: readonly KnownNode[]): Promise<void> {
+export async function putBackNodes(
+  db: Database,
+  nodes: readonly KnownNode[],
+  removed: readonly RemovedNode[],
+): Promise<void> {
   await db.transaction(async transaction => {
     await transaction.query('LOCK TABLE node IN SHARE ROW EXCLUSIVE MODE')
     await transaction.query('UPDATE node SET removed_at = now(), stopped = true WHERE removed_at IS NULL')
@@ -129,9 +173,17 @@ export async function putBackNodes(db: Database, nodes: readonly KnownNode[]): P
         [number, id, name, key, addresses],
       )
     }
+    for (const { number, id, name, key, addresses, removedAt } of removed) {
+      await transaction.query(
+        `INSERT INTO node (number, id, name, key, addresses, version, epoch, removed_at) OVERRIDING SYSTEM VALUE
+         VALUES ($1, $2, $3, $4, $5, '', 1, to_timestamp($6 / 1000.0))
+         ON CONFLICT (number) DO UPDATE SET removed_at = excluded.removed_at`,
+        [number, id, name, key, addresses, removedAt],
+      )
+    }
     await transaction.query(
       `SELECT setval(pg_get_serial_sequence('node', 'number'), greatest((SELECT max(number) FROM node), $1))`,
-      [Math.max(1, ...nodes.map(({ number }) => number))],
+      [Math.max(1, ...[...nodes, ...removed].map(({ number }) => number))],
     )
   })
 }
@@ -162,9 +214,14 @@ export async function registerStop(db: Queryable, number: number): Promise<void>
   await db.query('UPDATE node SET stopped = true WHERE number = $1', [number], { repeat: true, timeoutMs: 1_000 })
 }
 
-/** Removes a node for good. @throws DatabaseAway */
+/** Removes a node for good: its key is refused from now on. @throws DatabaseAway */
 export async function removeNode(db: Queryable, number: number): Promise<void> {
   await markRemoved(db, number)
+}
+
+/** A node that was registered but never came: as if it had not asked. @throws DatabaseAway */
+export async function withdrawNode(db: Queryable, number: number): Promise<void> {
+  await db.query('DELETE FROM node WHERE number = $1 AND epoch = 0 AND removed_at IS NULL', [number], { repeat: true })
 }
 
 async function markRemoved(db: Queryable, number: number): Promise<void> {

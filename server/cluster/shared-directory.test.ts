@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { quietLog } from '../../test/support/database.ts'
 import { MemoryNet } from '../../test/support/memory-bus.ts'
 import type { FarChange, Route } from './directory.ts'
@@ -80,6 +80,37 @@ test('a node that comes later is told everything, however much, and knows when i
   expect(b.size).toBe(949)
   expect(b.route('juliet@office.test', 'r3')?.priority).toBe(7)
   expect(b.route('juliet@office.test', 'r5')).toBeUndefined()
+})
+
+test.each([
+  ['a part of the list', (body: string) => body.includes('"part":4')],
+  ['a change between two parts', (body: string) => body.includes('"put"') && body.includes('"priority":7')],
+  ['the first part', (body: string) => body.includes('"part":0')],
+  ['the last part', (body: string) => body.includes('"isLast":true')],
+])('a list of which %s was lost on a full link is not taken for whole, and asked for again', async (_, isLost) => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] })
+  try {
+    const a = open('a')
+    for (let index = 0; index < 950; index++) a.put(online('a', `r${index}`))
+    const b = open('b')
+    let lost = 0
+    net.loses = (topic, body) => {
+      if (topic !== 'routes' || !body.includes('juliet')) return false
+      // Behind this part a route of the first one, the latest, changes.
+      if (body.includes('"part":2')) queueMicrotask(() => a.put(online('a', 'r949', { priority: 7 })))
+      return lost === 0 && isLost(body) && ++lost > 0
+    }
+    await net.settle()
+    expect(lost).toBe(1)
+    expect(b.synced()).toBe(false)
+    vi.advanceTimersByTime(6_000)
+    await net.settle()
+    expect(b.synced()).toBe(true)
+    expect(b.size).toBe(950)
+    expect(b.route('juliet@office.test', 'r949')?.priority).toBe(7)
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('the routes of a node that is gone go; when it is back all is exact again, and each side hears what changed', async () => {

@@ -27,8 +27,8 @@ interface Word {
   readonly knows?: readonly string[]
   readonly put?: readonly WireRoute[]
   readonly gone?: readonly (readonly [jid: string, session: string])[]
-  /** Of a full list: whether it begins or ends here. */
-  readonly list?: { readonly isFirst: boolean; readonly isLast: boolean }
+  /** Of a full list: which part this is, from 0 on, and whether it is the last. */
+  readonly list?: { readonly part: number; readonly isLast: boolean }
 }
 
 /** How far this node knows another one's routes. */
@@ -36,8 +36,10 @@ interface Mirrored {
   readonly epoch: number
   sequence: number
   isComplete: boolean
-  /** While a full list comes: the full JIDs that were in it, or changed since it began. */
+  /** While a full list comes of which nothing is missing: the full JIDs that were in it, or changed since it began. */
   listed: Set<string> | undefined
+  /** The part of a full list that came last. */
+  part: number
   askedAt: number
 }
 
@@ -186,7 +188,7 @@ class Mirror implements SharedDirectory {
 
   #begin(other: FarNode): Mirrored {
     this.#forget(other.name)
-    const begun = { epoch: other.epoch, sequence: -1, isComplete: false, listed: undefined, askedAt: 0 }
+    const begun = { epoch: other.epoch, sequence: -1, isComplete: false, listed: undefined, part: 0, askedAt: 0 }
     this.#mirrored.set(other.name, begun)
     this.#ask(other.name, begun)
     return begun
@@ -226,18 +228,27 @@ class Mirror implements SharedDirectory {
     if (word.epoch !== from.epoch) return
     const known = this.#of(from) ?? this.#begin(from)
     const { list } = word
-    if (list) {
-      if (list.isFirst) known.listed = new Set()
-      known.sequence = word.sequence
-    } else {
+    if (list) this.#count(known, list, word.sequence)
+    else {
       if (word.sequence <= known.sequence) return
       const isNext = known.sequence < 0 || word.sequence === known.sequence + 1
       known.sequence = word.sequence
-      if (!isNext && known.isComplete) this.#ask(from.name, known)
+      if (!isNext) {
+        known.listed = undefined
+        if (known.isComplete) this.#ask(from.name, known)
+      }
     }
     const isTold = !list && known.isComplete && word.knows?.includes(this.node) === true
     this.#apply(word, from, known, isTold)
     if (list?.isLast) this.#finish(from, known)
+  }
+
+  /** A list of which a part was lost on the way, or a change that was made between two parts, is none: it is asked for again (`#repeat`). */
+  #count(known: Mirrored, list: NonNullable<Word['list']>, sequence: number): void {
+    if (list.part === 0) known.listed = new Set()
+    else if (list.part !== known.part + 1 || sequence !== known.sequence) known.listed = undefined
+    known.part = list.part
+    known.sequence = sequence
   }
 
   #apply(word: Word, from: FarNode, known: Mirrored, isTold: boolean): void {
@@ -293,7 +304,7 @@ class Mirror implements SharedDirectory {
     })
   }
 
-  /** Everything that is here, to one node, in parts; changes may go in between. */
+  /** Everything that is here, to one node, in parts; changes may go in between. What the link has no room for is lost, which the other one notices. */
   #tellAll(node: string): void {
     const running = this.#lists.get(node)
     if (running) {
@@ -303,13 +314,13 @@ class Mirror implements SharedDirectory {
     const state = { again: false }
     this.#lists.set(node, state)
     const rest = [...this.#table.of(this.node).keys()]
-    let isFirst = true
+    let part = 0
     const next = (): void => {
       const put = this.#part(rest)
       const isLast = rest.length === 0
-      const word: Word = { epoch: this.#epoch, sequence: this.#sequence, put, list: { isFirst, isLast } }
+      const word: Word = { epoch: this.#epoch, sequence: this.#sequence, put, list: { part, isLast } }
       this.#bus.tell(node, 'routes', word)
-      isFirst = false
+      part++
       if (!isLast) {
         setImmediate(next)
         return

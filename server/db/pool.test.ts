@@ -399,6 +399,24 @@ describe('a switch to another database', () => {
     expect(database.state).toBe('up')
   })
 
+  test('is not undone by what is found out of the old one later', async () => {
+    await using parts = await behindDoor({ connectTimeoutMs: 500 })
+    const { database, door } = parts
+    await database.query('SELECT 1')
+    door.freeze()
+    await failureOf(database.query('SELECT 2', [], { timeoutMs: 100 }))
+    const { connection, drop } = await freshDatabase()
+    await database.switchTo(addressOf(connection))
+    const states: string[] = []
+    database.onState(state => states.push(state))
+    // The look at the old one, which that failure began, has ended within its limit.
+    const until = performance.now() + 800
+    while (performance.now() < until) expect(await database.one('SELECT 1 AS one')).toEqual({ one: 1 })
+    expect(states).toEqual([])
+    await database.close()
+    await drop()
+  })
+
   test('from one that is away brings the state back', async () => {
     await using parts = await behindDoor({ connectTimeoutMs: 5_000 })
     const { database, door } = parts

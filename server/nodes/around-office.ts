@@ -1,6 +1,7 @@
 /** The beacon of an open office says that this PC is there, and hears the others. */
 import { officeIdOf } from '../cluster/pairing/office-id.ts'
-import { type OfficeCluster, TOKEN_SECRET } from './office-cluster.ts'
+import { TOKEN_SECRET } from './membership.ts'
+import type { OfficeCluster } from './office-cluster.ts'
 import type { ClusterSettings } from './settings.ts'
 import { Surroundings } from './surroundings.ts'
 

@@ -30,9 +30,11 @@ export async function foundOffice(options: {
   const { nodeId } = folder.state
   const newcomer = { id: nodeId, name, key: fingerprint, addresses, version, hazelcast }
   const node = await registerNode(db, newcomer, { mustBeFirst: true })
-  if (!node) {
+  if (typeof node === 'string') {
     throw new OccupiedFault(
-      'This database already carries an office with other PCs: join it with a join code or its token (lanthorn help join), or name an empty database.',
+      node === 'removed'
+        ? 'This PC was removed from the office of this database: start it with a new data folder (--data), then let it join as a new PC.'
+        : 'This database already carries an office with other PCs: join it with a join code or its token (lanthorn help join), or name an empty database.',
     )
   }
   const place =

@@ -1,11 +1,13 @@
 /** From this PC into an office that is there: what the wizard shows of it, step by step. */
+import type { Logger } from 'pino'
 import type { Joining, JoinStep, OfficeCard } from '../admin/contract/joining.ts'
 import type { JoinDesk } from '../admin/parts.ts'
-import { type Refusal, refusal } from '../admin/problem.ts'
+import { Refusal, refusal } from '../admin/problem.ts'
 import { readAddress } from '../cluster/pairing/address.ts'
 import { readJoinCode } from '../cluster/pairing/join-code.ts'
 import { type JoinWay, joinOffice } from '../cluster/pairing/joiner.ts'
 import { type Applicant, JoinFault, type Welcome } from '../cluster/welcome.ts'
+import { isConfigurationFault } from '../faults.ts'
 import { idle } from './lone-desks.ts'
 
 type StepId = JoinStep['id']
@@ -25,6 +27,7 @@ export interface JoiningOptions {
   /** Why it cannot be now, as a sentence. */
   refuse?(): string | undefined
   readonly steps: readonly StepId[]
+  readonly log: Logger
 }
 
 const wizardSteps: readonly StepId[] = ['accepted', 'certificates', 'database', 'cluster', 'open']
@@ -108,7 +111,11 @@ export class JoiningDesk implements JoinDesk {
   }
 
   #failed(error: unknown): void {
-    const sentence = error instanceof Error ? error.message : 'The office could not be joined.'
+    const { log } = this.#options
+    const isSaid = isConfigurationFault(error) || error instanceof Refusal
+    if (isSaid) log.info({ reason: error.message }, 'this PC did not join an office')
+    else log.error({ err: error }, 'this PC could not join an office')
+    const sentence = isSaid ? error.message : 'This PC could not join the office. Its log says why.'
     for (const [id, step] of this.#steps) if (step.state === 'doing') this.#step(id, 'failed')
     const { code: _code, ...rest } = this.#joining
     this.#joining = { ...rest, state: 'failed', problem: { code: 'refused', sentence } }
@@ -154,7 +161,7 @@ function notReadable(error: unknown, field: string): Refusal | unknown {
 
 /** The wizard's desk: a fresh PC becomes one of an office. @param options.sentence how the office is, once it is open */
 export function wizardDesk(
-  options: Pick<JoiningOptions, 'applicant' | 'offices'> & {
+  options: Pick<JoiningOptions, 'applicant' | 'offices' | 'log'> & {
     settleIn(welcome: Welcome): Promise<void>
     /** Opens the office of the data folder. */
     join(): Promise<void>
@@ -163,6 +170,7 @@ export function wizardDesk(
 ): JoiningDesk {
   return new JoiningDesk({
     steps: joinSteps.wizard,
+    log: options.log,
     applicant: options.applicant,
     offices: options.offices,
     settle: async (welcome, step) => {

@@ -23,6 +23,7 @@ export class LoneNodesDesk implements NodesDesk {
   readonly node: string
   readonly requests = []
   readonly codes = []
+  readonly removed = []
   readonly clusterPort = undefined
   readonly #options: LoneOptions
   readonly #listeners = new Set<() => void>()

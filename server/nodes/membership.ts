@@ -6,12 +6,17 @@ import type { Mesh } from '../cluster/mesh.ts'
 import type { KnownNode, SelfNode } from '../cluster/node.ts'
 import {
   listNodes,
+  listRemoved,
+  NODES_MAX,
+  type NotRegistered,
   type RegisteredNode,
+  type RemovedNode,
   registerNode,
   registerStart,
   registerStop,
   removeNode,
   touchNode,
+  withdrawNode,
 } from '../cluster/registry.ts'
 import { type Applicant, JoinFault, type Welcome } from '../cluster/welcome.ts'
 import { type Database, DatabaseAway } from '../db/pool.ts'
@@ -19,6 +24,8 @@ import type { CertifiedKey } from '../net/ca.ts'
 import type { DataFolder } from '../node.ts'
 import { certifyNode, keyFingerprint, officeIdOf } from './link-key.ts'
 
+/** The name of the secret by which later PCs may join without a person (autosetup file). */
+export const TOKEN_SECRET = 'join-token'
 const TOUCH_MS = 5_000
 const READ_MS = 30_000
 /** How long a removed PC is waited for, to learn of it. */
@@ -76,6 +83,11 @@ export class Membership {
     return this.#options.known.content?.nodes ?? []
   }
 
+  /** Those that were removed, the latest first. */
+  get removed(): readonly RemovedNode[] {
+    return this.#options.known.content?.removed ?? []
+  }
+
   /** The same as the database had them last, and how long ago that was read. */
   get registered(): readonly (RegisteredNode & { readonly readMsAgo: number })[] {
     const readMsAgo = Date.now() - this.#readAt
@@ -122,21 +134,24 @@ export class Membership {
 
   /** Reads the registry again. @throws DatabaseAway */
   async read(): Promise<void> {
-    if (!this.#db) return
-    this.#registered = await listNodes(this.#db)
+    const db = this.#db
+    if (!db) return
+    this.#registered = await listNodes(db)
     this.#readAt = Date.now()
     await this.#use(
       this.#registered.map(({ number, id, name, key, addresses }) => ({ number, id, name, key, addresses })),
     )
+    await this.#keepRemoved(await listRemoved(db))
   }
 
   /**
    * Makes an applicant a node of the office. Asked twice for the same one it gives the same answer.
+   * @param options.byToken no person has let it in
    * @throws JoinFault with a sentence
    */
-  async admit(applicant: Applicant): Promise<Welcome> {
+  async admit(applicant: Applicant, options: { byToken: boolean }): Promise<Welcome> {
     try {
-      return await this.#admit(applicant)
+      return await this.#admit(applicant, options)
     } catch (error) {
       if (!(error instanceof DatabaseAway)) throw error
       this.#options.log.info({ node: applicant.name, reason: error.message }, 'a PC could not be let in yet')
@@ -144,13 +159,13 @@ export class Membership {
     }
   }
 
-  async #admit(applicant: Applicant): Promise<Welcome> {
+  async #admit(applicant: Applicant, { byToken }: { byToken: boolean }): Promise<Welcome> {
     const { authority, office, domain, known, folder, bus, log } = this.#options
     if (!this.#db) throw new JoinFault('busy', 'This office is only just starting: try again in a moment.')
     const { id, name, addresses, version, hazelcast, publicKey } = applicant
     const key = keyFingerprint(publicKey)
-    const node = await registerNode(this.#db, { id, name, key, addresses, version, hazelcast })
-    if (!node) throw new JoinFault('refused', 'This office has 64 PCs, more it cannot have: remove one first.')
+    const node = await registerNode(this.#db, { id, name, key, addresses, version, hazelcast }, { byToken })
+    if (typeof node === 'string') throw new JoinFault('refused', whyNotAdmitted(node, name))
     const certificate = await certifyNode(authority, id, publicKey)
     await this.read()
     bus.tell(undefined, 'nodes', { nodes: this.nodes } satisfies Hint)
@@ -174,7 +189,10 @@ export class Membership {
   /** A joiner never confirmed that it has its welcome: it is no node, and may ask again. @throws DatabaseAway */
   async withdraw(welcome: Welcome): Promise<void> {
     const node = welcome.nodes.find(({ number }) => number === welcome.number)
-    if (node && this.#options.mesh.peer(node.name)?.epoch === 0) await this.remove(node)
+    if (!node || !this.#db || this.#options.mesh.peer(node.name)?.epoch !== 0) return
+    await withdrawNode(this.#db, node.number)
+    this.#tellRemoved(node)
+    await this.#use(this.nodes)
   }
 
   /** Removes a node for good: all others refuse it at once. It is told, if it is there. @throws DatabaseAway */
@@ -182,14 +200,23 @@ export class Membership {
     const { bus, log } = this.#options
     if (!this.#db) throw new Error('A node is removed once the office is open.')
     await removeNode(this.#db, node.number)
+    // First of all: it may be in strange hands, or hang and answer nothing.
+    this.#tellRemoved(node)
     // It may be off, frozen or cut off: then it learns of it when it finds every door shut.
     await bus.ask(node.name, 'removed', {}, FAREWELL_MS).catch(error => {
       log.info({ node: node.name, reason: String(error) }, 'the removed PC could not be told')
     })
-    this.#removed.add(node.number)
     await this.#use(this.nodes)
-    bus.tell(undefined, 'nodes', { nodes: this.nodes, removed: node.number } satisfies Hint)
+    await this.read().catch(error => log.debug({ err: error }, 'the PCs of the office are read later'))
     log.info({ node: node.name, number: node.number }, 'a PC was removed from the office')
+  }
+
+  /** All but the one that it is about. */
+  #tellRemoved(removed: KnownNode): void {
+    const { bus } = this.#options
+    this.#removed.add(removed.number)
+    const hint: Hint = { nodes: this.nodes, removed: removed.number }
+    for (const { name } of bus.nodes) if (name !== removed.name) bus.tell(name, 'nodes', hint)
   }
 
   /** Others may know that nobody need wait for this node. @param db while it is open still */
@@ -227,6 +254,11 @@ export class Membership {
     onChange()
   }
 
+  async #keepRemoved(removed: readonly RemovedNode[]): Promise<void> {
+    const { known } = this.#options
+    if (JSON.stringify(removed) !== JSON.stringify(this.removed)) await known.update({ removed })
+  }
+
   async #leave(): Promise<void> {
     const { known, onRemoved, log } = this.#options
     if (known.content?.isRemoved) return
@@ -236,7 +268,24 @@ export class Membership {
   }
 }
 
-/** What all nodes have in common. Addresses and passwords of databases belong to the node that uses them. */
+/** For both sides: whoever was to join, and whoever pressed Accept. */
+function whyNotAdmitted(why: NotRegistered, name: string): string {
+  switch (why) {
+    case 'removed':
+      return `${name} was removed from this office, which refuses its key for good. To have it back, start Lanthorn there with a new data folder (--data), and let it join as a new PC: by Accept, or with a join code.`
+    case 'token-over':
+      return `A PC was removed from this office, and that ended its token. Let ${name} join by Accept, or with a join code (lanthorn join-code).`
+    case 'full':
+      return `This office has ${NODES_MAX} PCs, more it cannot have: remove one first.`
+    case 'occupied':
+      return 'This office has other PCs already.'
+    default:
+      return why satisfies never
+  }
+}
+
+/** What all nodes have in common. Addresses and passwords of databases belong to the node that uses them; the token to those that brought it. */
 function sharedSecrets(folder: DataFolder): Record<string, string> {
-  return Object.fromEntries(Object.entries(folder.secrets()).filter(([name]) => !/database|url/.test(name)))
+  const isOwn = (name: string): boolean => name === TOKEN_SECRET || /database|url/.test(name)
+  return Object.fromEntries(Object.entries(folder.secrets()).filter(([name]) => !isOwn(name)))
 }

@@ -12,7 +12,7 @@ const PEOPLE_FILE = 'people.json'
 /** What belongs to the office that is left. Logs, backups, the key of this PC and what PostgreSQL's server is stay. */
 const ofOffice = /^(database.*|certificates|office-nodes\.json|move\.json|hazelcast)$/
 
-export interface MergingParts extends Pick<JoiningOptions, 'applicant' | 'offices'> {
+export interface MergingParts extends Pick<JoiningOptions, 'applicant' | 'offices' | 'log'> {
   readonly folder: DataFolder
   office(): Office | undefined
   /** Whether this PC is the only one of its office. */
@@ -31,6 +31,7 @@ export interface MergingParts extends Pick<JoiningOptions, 'applicant' | 'office
 export function mergeDesk(parts: MergingParts): JoiningDesk {
   return new JoiningDesk({
     steps: joinSteps.merge,
+    log: parts.log,
     applicant: () => parts.applicant(),
     offices: () => parts.offices(),
     refuse: () => {

@@ -8,7 +8,7 @@ import { hazelcastHere } from '../cluster/hazelcast/java.ts'
 import { KnownNodes } from '../cluster/known-nodes.ts'
 import { listNodes, putBackNodes } from '../cluster/registry.ts'
 import type { Welcome } from '../cluster/welcome.ts'
-import { type ClusterConfig, defaultCluster, type Listen } from '../config.ts'
+import { type ClusterConfig, type Config, defaultCluster, type Listen } from '../config.ts'
 import { migrate } from '../db/migrate.ts'
 import type { Database } from '../db/pool.ts'
 import { addressesOf } from '../host.ts'
@@ -23,9 +23,10 @@ import { handOver, sendAway, takeBack } from './hand-over.ts'
 import { wizardDesk } from './joining.ts'
 import { LoneNodesDesk } from './lone-desks.ts'
 import { LoneWatch } from './lone-watch.ts'
+import { TOKEN_SECRET } from './membership.ts'
 import { mergeDesk } from './merging.ts'
 import { ClusterNodesDesk } from './nodes-desk.ts'
-import { OfficeCluster, TOKEN_SECRET } from './office-cluster.ts'
+import { OfficeCluster } from './office-cluster.ts'
 import { clusterAddresses } from './open-cluster.ts'
 import { Pause } from './pause.ts'
 import { provision } from './provision.ts'
@@ -39,6 +40,8 @@ export interface NeighbourhoodOptions {
   readonly version: string
   /** Of the autosetup file. */
   readonly config: ClusterConfig | undefined
+  /** Its own certificate, as the autosetup file says. */
+  readonly tls: Config['tls']
   /** The name this PC shall have, as the autosetup file says. */
   readonly name: string
   readonly log: Logger
@@ -87,6 +90,7 @@ export class Neighbourhood {
       note: sentence => options.admin().inside.office().history.add({ by: 'Lanthorn', kind: 'pc', sentence }),
     })
     const joining = {
+      log: options.log.child({ part: 'joining' }),
       applicant: () => this.#applicant(),
       offices: () => this.#around?.cards ?? [],
       settleIn: (welcome: Welcome) => this.#settleIn(welcome),
@@ -156,7 +160,9 @@ export class Neighbourhood {
       this.#release = done.release
       return false
     }
-    await this.#settleIn(done.welcome)
+    // Its own, for those that are still to come: the office hands it to nobody.
+    await this.#options.folder.saveSecrets({ [TOKEN_SECRET]: config.token })
+    await this.#settleIn(done.welcome, this.#options.tls)
     return true
   }
 
@@ -220,7 +226,7 @@ export class Neighbourhood {
       await this.#lone.start(db, signal)
       return
     }
-    if (this.#isRestored) await putBackNodes(db, cluster.membership.nodes)
+    if (this.#isRestored) await putBackNodes(db, cluster.membership.nodes, cluster.membership.removed)
     this.#isRestored = false
     if (!(await cluster.membership.start(db))) throw new RemovedFault(this.removedSentence)
     await cluster.untilLinked(sentence => this.#options.admin().progress('network', 'doing', sentence), signal)
@@ -322,10 +328,10 @@ export class Neighbourhood {
     )
   }
 
-  async #settleIn(welcome: Welcome): Promise<void> {
+  async #settleIn(welcome: Welcome, tls?: Config['tls']): Promise<void> {
     const { folder } = this.#options
     const listen = await withClusterPort(this.#options.listen())
-    await settleIn({ folder, welcome, listen, cluster: this.settings })
+    await settleIn({ folder, welcome, listen, cluster: this.settings, tls })
     await this.load()
   }
 

@@ -1,5 +1,5 @@
 /** The page about the PCs, on whichever of them it is opened: what is asked of another PC is asked there over the bus. */
-import type { HandedOver, JoinRequest, Node } from '../admin/contract/nodes.ts'
+import { type HandedOver, type JoinRequest, type Node, requestsShownMax } from '../admin/contract/nodes.ts'
 import type { Discovered, NodePlace, NodesDesk } from '../admin/parts.ts'
 import { type Refusal, refusal } from '../admin/problem.ts'
 import { CallFault } from '../cluster/mesh.ts'
@@ -74,17 +74,21 @@ export class ClusterNodesDesk implements NodesDesk {
     return officeSentence(this.nodes)
   }
 
-  /** Those that wait here, and on the other PCs. */
+  /** Those that wait here, and on the other PCs, oldest first; of too many the newest. */
   get requests(): readonly JoinRequest[] {
     const { host, gossip, peers } = this.#cluster
     const far = peers
       .filter(({ state }) => state === 'up')
       .flatMap(peer => (gossip.heard(peer.node.name)?.word.requests ?? []) as JoinRequest[])
-    return [...host.requests, ...far]
+    return [...host.requests, ...far].sort((a, b) => a.at.localeCompare(b.at)).slice(-requestsShownMax)
   }
 
   get codes(): NodesDesk['codes'] {
     return this.#cluster.host.codes
+  }
+
+  get removed(): NodesDesk['removed'] {
+    return this.#cluster.membership.removed.map(({ name, removedAt }) => ({ name, at: removedAt }))
   }
 
   get clusterPort(): number {

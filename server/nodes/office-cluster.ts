@@ -13,7 +13,7 @@ import type { Store } from '../store.ts'
 import { DatabasePlace } from './database-place.ts'
 import { Gossip, type GossipWord } from './gossip.ts'
 import { OwnMember } from './member.ts'
-import { Membership } from './membership.ts'
+import { Membership, TOKEN_SECRET } from './membership.ts'
 import { type Ground, openGround } from './open-cluster.ts'
 import type { StatusReader } from './status.ts'
 import { linksOf } from './view.ts'
@@ -22,8 +22,6 @@ import { linksOf } from './view.ts'
 const UNSEEN_MS = 15_000
 const LOOK_MS = 150
 const READ_MS = 1_000
-/** The name of the secret by which later PCs may join without a person (autosetup file). */
-export const TOKEN_SECRET = 'join-token'
 
 export interface OfficeClusterOptions {
   readonly folder: DataFolder
@@ -92,7 +90,7 @@ export class OfficeCluster {
         version: self.version,
         ...(self.hazelcast !== undefined && { hazelcast: self.hazelcast }),
       }),
-      admit: applicant => this.membership.admit(applicant),
+      admit: (applicant, { way }) => this.membership.admit(applicant, { byToken: way === 'token' }),
       withdraw: welcome => this.membership.withdraw(welcome),
       token: folder.secret(TOKEN_SECRET),
       log: log.child({ part: 'pairing' }),

@@ -142,6 +142,8 @@ async function openCandidate(options: ProvisionOptions, authority: CertifiedKey)
     identity: { certificate, key: key.key },
     authority: authority.certificate,
     nodes: [],
+    // Nobody chats here yet, and of sixty fresh PCs all must hear each other.
+    limits: { handshakesPerSecondOfStrangers: 500 },
     log: log.child({ part: 'mesh' }),
   }).catch(error => {
     throw listenFault(error, 'cluster', listen.cluster, listen.host)

@@ -1,8 +1,15 @@
 /** Three fresh appliances with one token in their autosetup files, started at the same moment, become one office; then what happens to it in a long life. */
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { getDatabase, moveDatabase } from '../../server/admin/contract/database.ts'
-import { drainNode, removeNode, resumeNode } from '../../server/admin/contract/nodes.ts'
+import { drainNode, makeJoinCode, removeNode, resumeNode } from '../../server/admin/contract/nodes.ts'
+import { readJoinCode } from '../../server/cluster/pairing/join-code.ts'
+import { joinOffice } from '../../server/cluster/pairing/joiner.ts'
+import { openLinkKey } from '../../server/nodes/link-key.ts'
 import type { Appliance } from '../support/appliance.ts'
 import { people } from '../support/appliance.ts'
 import { type ChatClient, logIn } from '../support/clients.ts'
@@ -14,6 +21,7 @@ const body = (text: string) => (stanza: { name: string; getChildText(name: strin
   stanza.name === 'message' && stanza.getChildText('body') === text
 
 let pcs: Appliance[] = []
+let token = ''
 
 /** The one with the main database, and the two others. */
 async function byRole(): Promise<{ main: Appliance; others: [Appliance, Appliance] }> {
@@ -31,6 +39,7 @@ async function expectToTalk(romeo: ChatClient, juliet: ChatClient, text: string)
 
 beforeAll(async () => {
   const configs = await tokenConfigs(['front-desk', 'back-office', 'front-desk'])
+  token = String(configs[0]!.cluster!.token)
   const since = performance.now()
   pcs = await Promise.all(configs.map(config => startWith(config)))
   const [first, , third] = pcs as [Appliance, Appliance, Appliance]
@@ -119,3 +128,32 @@ test('a PC is taken out for maintenance and put back from another one, then remo
   })
   await expect(logIn(left, tls, people.mercutio)).rejects.toThrow()
 }, 90_000)
+
+test('a removed PC gets in by no token and no code with its key; with a new one a code lets it in, the token nobody', async () => {
+  const there = (await Promise.all(pcs.map(async pc => ((await viewOf(pc).catch(() => undefined)) ? [pc] : [])))).flat()
+  const removed = pcs.find(pc => !there.includes(pc))!
+  const host = there[0]!
+  const address = `127.0.0.1:${host.ready.cluster}`
+  const { version } = (await viewOf(host)).nodes.find(({ here }) => here)!
+  const apply = async (way: 'token' | 'code', folder: string) => {
+    const { publicKey } = await openLinkKey(folder)
+    const code = way === 'code' ? (await (await adminOf(host))(makeJoinCode)).code : ''
+    return joinOffice({
+      address,
+      way: way === 'code' ? { kind: 'code', code: readJoinCode(code) } : { kind: 'token', token },
+      applicant: {
+        ...{ id: randomUUID(), name: 'again', system: 'Test', version: version ?? '', hazelcast: undefined },
+        ...{ publicKey, addresses: ['127.0.0.1:9'] },
+      },
+    })
+  }
+  const old = path.join(removed.dataDir, 'certificates')
+  await expect(apply('code', old)).rejects.toThrow('refuses its key for good')
+  await expect(apply('token', old)).rejects.toThrow('refuses its key for good')
+  const fresh = await mkdtemp(path.join(tmpdir(), 'lanthorn-token-'))
+  await using _ = { [Symbol.asyncDispose]: () => rm(fresh, { recursive: true }) }
+  await expect(apply('token', fresh)).rejects.toThrow('that ended its token')
+  const welcome = await apply('code', fresh)
+  expect(welcome.nodes.map(({ name }) => name)).toContain('again')
+  expect(welcome.secrets).not.toHaveProperty('join-token')
+}, 60_000)

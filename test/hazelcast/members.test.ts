@@ -13,6 +13,7 @@ import { hazelcastDefaults } from '../../server/cluster/hazelcast/settings.ts'
 import type { OpenMesh } from '../../server/cluster/mesh/mesh.ts'
 import type { KnownNode } from '../../server/cluster/node.ts'
 import type { SharedMap } from '../../server/cluster/shared-map.ts'
+import { isThorough } from '../faults/random.ts'
 import { authority, known, open, type Papers, papers, reached } from '../support/mesh.ts'
 
 const here = await hazelcastHere()
@@ -161,6 +162,27 @@ describe.skipIf(here === undefined)('members of three PCs', { timeout: 60_000 },
     await until('it is back', () => nodes.every(one => one.hazelcast.members.length === 3), 40_000)
     await until('all is told again', () => at(3).seen.size === 100)
     expect(hazelcast.state).toBe('member')
+  })
+
+  test.runIf(isThorough)('a member that others joined after its start, apart from it, comes to them', async () => {
+    const paper = papersOf[3] as Papers
+    const mesh = await open(paper, office)
+    const all = [...records, known(paper, mesh.port)]
+    let listed: KnownNode[] = []
+    mesh.setNodes(all)
+    for (const one of nodes) one.mesh.setNodes(all)
+    const self = { ...mesh.self, number: 4 }
+    const late = await startHazelcast({
+      ...{ dataDir: path.join(folder, '4'), self, mesh, portBase, clusterSecret: secret, lookMs: 200 },
+      ...{ settings: hazelcastDefaults, log: pino({ level: 'silent' }), nodes: () => listed },
+    })
+    await until('it is alone, as it lists nobody', () => late.members.join() === '4', 30_000)
+    listed = all
+    await until('four members', () => [late, at(1).hazelcast].every(one => one.members.join() === '1,2,3,4'), 40_000)
+    expect(late.figures()?.restarts).toBe(1)
+    await late.close()
+    await mesh.close()
+    for (const one of nodes) one.mesh.setNodes(records)
   })
 
   test('a PC whose Hazelcast is another one is left out, and that is said', async () => {

@@ -7,6 +7,8 @@ type Listener = (body: never, from: FarNode) => unknown
 export class MemoryNet {
   readonly #nodes = new Map<string, MemoryNode>()
   readonly #cuts = new Set<string>()
+  /** Words that a link has no room for. */
+  loses: ((topic: string, body: string) => boolean) | undefined
   #waiting: (() => void)[] = []
 
   bus(name: string, number = this.#nodes.size + 1, epoch = 1): Bus {
@@ -105,6 +107,7 @@ class MemoryNode implements Bus {
   tell(node: string | undefined, topic: string, body: unknown): void {
     const text = JSON.stringify(body)
     for (const name of node === undefined ? this.#others.keys() : [node]) {
+      if (this.#net.loses?.(topic, text)) continue
       this.#net.pass(this.name, name, to => {
         const from = to.#others.get(this.name)
         if (from) for (const one of to.#listeners.get(topic) ?? []) one(JSON.parse(text) as never, from)

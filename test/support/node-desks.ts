@@ -77,6 +77,7 @@ export class NodesDeskInMemory implements NodesDesk {
   ]
   requests: readonly JoinRequest[] = []
   codes: readonly { id: string; by: string; expiresAt: string }[] = []
+  removed: NodesDesk['removed'] = []
   discovered: Discovered = []
   /** How many people of a PC that is taken out do not move. */
   staying = 0

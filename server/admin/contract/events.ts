@@ -4,7 +4,7 @@ import { BackupJob } from './backups.ts'
 import { DatabaseMove } from './database.ts'
 import { endpoint, Wellness } from './endpoint.ts'
 import { Happening } from './happening.ts'
-import { JoinRequest } from './nodes.ts'
+import { JoinRequest, requestsShownMax } from './nodes.ts'
 import { Figures } from './office.ts'
 
 /** One schema per event type. A page that gets an event it shows by a list asks for the list again. */
@@ -28,7 +28,7 @@ export const events = {
   /** A PC, a link, a join code or a join request changed: pages about PCs ask again. At most twice a second. */
   nodes: Type.Object({}),
   /** The PCs that want to join now, after one came or was answered; empty when none waits any more. */
-  'join-request': Type.Object({ requests: Type.Array(JoinRequest, { maxItems: 8 }) }),
+  'join-request': Type.Object({ requests: Type.Array(JoinRequest, { maxItems: requestsShownMax }) }),
   /** What the tray shows is another thing: it asks again. Looked at twice a second; told once, too, when somebody begins to follow. */
   desktop: Type.Object({}),
   /** A setting has a new value. */

@@ -65,8 +65,9 @@ export const Node = Type.Object(
     memoryBytes: Type.Optional(Type.Number({ minimum: 0 })),
     diskFreeBytes: Type.Optional(Type.Number({ minimum: 0 })),
     diskBytes: Type.Optional(Type.Number({ minimum: 0 })),
-    settings: Type.Union([Type.Literal('applied'), Type.Literal('away'), Type.Literal('needs-restart')], {
-      description: 'Whether it uses the settings of the office as they are now.',
+    settings: Type.Union([Type.Literal('applied'), Type.Literal('away')], {
+      description:
+        'Whether it uses the settings of the office as they are now. None needs a restart of chat: what only a new start of the Hazelcast member brings starts that anew by itself.',
     }),
     links: Type.Array(NodeLink, { maxItems: 63 }),
     canRemove: Type.Boolean(),
@@ -96,6 +97,9 @@ export const JoinRequest = Type.Object(
 /** Static of {@link JoinRequest}. */
 export type JoinRequest = Static<typeof JoinRequest>
 
+/** Most PCs that wait for an answer and are shown: one may hold eight, and a few at once may be flooded by strangers. */
+export const requestsShownMax = 32
+
 /** A one-use join code that can still be used. Its text is shown only where it was made, once. */
 export const JoinCodeInfo = Type.Object({ id: Type.String(), by: Type.String(), expiresAt: Moment }, strict)
 
@@ -111,8 +115,14 @@ export const getNodes = endpoint({
       node: name,
       sentence: Type.String({ description: '“Three PCs carry the office.”' }),
       nodes: Type.Array(Node, { maxItems: 64 }),
-      requests: Type.Array(JoinRequest, { maxItems: 8 }),
-      codes: Type.Array(JoinCodeInfo, { maxItems: 16 }),
+      requests: Type.Array(JoinRequest, {
+        maxItems: requestsShownMax,
+        description: 'Those that wait at any PC of the office, oldest first; when there are more, the newest of them.',
+      }),
+      codes: Type.Array(JoinCodeInfo, {
+        maxItems: 16,
+        description: 'Those that were made on the PC that answers: a code is good at the PC where it was made.',
+      }),
       happened: Type.Array(Happening, { maxItems: 20 }),
       clusterPort: Type.Optional(Type.Integer()),
     },

@@ -100,7 +100,7 @@ export const SettingSaved = Type.Object(
       Type.Object(
         {
           name: Type.String(),
-          state: Type.Union([Type.Literal('applied'), Type.Literal('away'), Type.Literal('needs-restart')]),
+          state: Type.Union([Type.Literal('applied'), Type.Literal('away')]),
         },
         { additionalProperties: false },
       ),

@@ -34,7 +34,7 @@ export function nodeRoutes(desk: Desk, { office }: RouteParts): void {
       node,
       sentence,
       nodes: all.slice(0, 64),
-      requests: requests.slice(0, 8),
+      requests: [...requests],
       codes: codes.slice(0, 16),
       happened: office().happenings.latestOf('pcs'),
       ...(clusterPort !== undefined && { clusterPort }),

@@ -1,6 +1,6 @@
 import type { Person } from '../../core/accounts.ts'
+import { neighbourOf } from '../../net/neighbour.ts'
 import type { RouteParts } from '../admin.ts'
-import { neighbourOf } from '../caller.ts'
 import {
   createLink,
   createToken,

@@ -5,7 +5,7 @@
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import dgram from 'node:dgram'
 import type { Logger } from 'pino'
-import { Allowance } from '../pairing/allowance.ts'
+import { Allowance } from '../allowance.ts'
 import { spkiOf } from '../pairing/office-id.ts'
 import { type Place, placesNow } from './interfaces.ts'
 import { type Announcement, type Beacon, beaconPacket, packetBytesMax, queryPacket, readPacket } from './packet.ts'

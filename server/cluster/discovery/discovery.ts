@@ -4,8 +4,8 @@
  * again by somebody else are shown as nothing.
  */
 import type { Logger } from 'pino'
+import { Allowance } from '../allowance.ts'
 import { plainHost, printAddress, readAddress } from '../pairing/address.ts'
-import { Allowance } from '../pairing/allowance.ts'
 import { type About, askAbout } from '../pairing/dial.ts'
 import { joinProtocol, versionTrouble } from '../pairing/versions.ts'
 import { JoinFault } from '../welcome.ts'

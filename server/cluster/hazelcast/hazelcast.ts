@@ -26,7 +26,13 @@ export interface HazelcastOptions {
   readonly log: Logger
   /** All nodes of the office, this one among them. */
   readonly nodes: () => readonly KnownNode[]
+  /** How often is looked whether a member is missed that this one cannot look for itself. */
+  readonly lookMs?: number
 }
+
+const LOOK_MS = 10_000
+/** More time than two halves of a cluster need to find each other (twice 15 s, and 5 s for each slot where nobody is). */
+const MISSED_LOOKS = 9
 
 /**
  * `starting`: not there yet, or being started again · `member`: in the cluster · `apart`: in the cluster, but at least one PC runs a Hazelcast that
@@ -75,6 +81,10 @@ class HazelcastNode implements Hazelcast {
   readonly #stateListeners = new Set<(state: HazelcastState, sentence: string) => void>()
   readonly #memberListeners = new Set<(members: readonly number[]) => void>()
   readonly #unlisten: () => void
+  readonly #looking: NodeJS.Timeout
+  /** The numbers in the list of the member as it was started last. */
+  #listed: readonly number[] = []
+  #missedLooks = 0
 
   constructor(options: HazelcastOptions) {
     this.#options = options
@@ -110,6 +120,8 @@ class HazelcastNode implements Hazelcast {
       onMembers: numbers => this.#setMembers(numbers),
     })
     this.#unlisten = mesh.onPeer(() => this.#changed())
+    this.#looking = setInterval(() => this.#lookForUnlisted(), options.lookMs ?? LOOK_MS)
+    this.#looking.unref()
     this.#changed()
   }
 
@@ -151,6 +163,7 @@ class HazelcastNode implements Hazelcast {
 
   async close(): Promise<void> {
     this.#unlisten()
+    clearInterval(this.#looking)
     this.#stateListeners.clear()
     this.#memberListeners.clear()
     await this.#client.close()
@@ -162,10 +175,12 @@ class HazelcastNode implements Hazelcast {
   async #file(settings: HazelcastSettings): Promise<MemberFile | string> {
     const { self, portBase, clusterSecret, dataDir, nodes } = this.#options
     const minor = minorOf(this.#member.version ?? '')
+    const slots = slotsOf([self, ...nodes()].map(node => node.number))
+    this.#listed = slots
     const ours = memberConfiguration({
       number: self.number,
       portBase,
-      slots: slotsOf([self, ...nodes()].map(node => node.number)),
+      slots,
       // Members of different minor versions refuse each other and end: so they never meet.
       clusterName: `${clusterSecret}-${minor}`,
       jmx: settings.jmx,
@@ -173,6 +188,27 @@ class HazelcastNode implements Hazelcast {
     if (settings.configFile === '') return memberFile(ours)
     const folder = settings.configDirectory === '' ? path.join(dataDir, 'hazelcast') : settings.configDirectory
     return await layOver(ours, path.resolve(folder, settings.configFile))
+  }
+
+  /**
+   * A member reads its list when it starts. PCs that join later find it and are in its cluster all the same: they list it. Only when the cluster has been
+   * split since, each half must list the other one: of two halves the smaller one goes over, and it looks for the other half by its own list. More slots
+   * ahead than the next one would heal that too, but each where nobody answers makes every such search five seconds longer. So a member that misses one
+   * it cannot look for, although their PCs are linked, is started anew with the list of today; chat does not notice.
+   */
+  #lookForUnlisted(): void {
+    const isMissed = this.#options.mesh.peers.some(peer => {
+      const { number } = peer.node
+      return peer.state === 'up' && this.#fits(peer) && ![...this.#listed, ...this.#members].includes(number)
+    })
+    this.#missedLooks = isMissed && this.#member.running ? this.#missedLooks + 1 : 0
+    if (this.#missedLooks < MISSED_LOOKS) return
+    this.#missedLooks = 0
+    this.#options.log.info(
+      { listed: this.#listed },
+      'Hazelcast member is started anew: PCs have come that it cannot find',
+    )
+    this.#member.renew()
   }
 
   #fits(peer: Peer): boolean {
@@ -218,7 +254,7 @@ class HazelcastNode implements Hazelcast {
   }
 }
 
-/** All, and the next one: it may join while this member runs. */
+/** All, and the next one: it may join while this member runs. Of more see `#lookForUnlisted`. */
 function slotsOf(numbers: readonly number[]): number[] {
   const known = [...new Set(numbers)].sort((a, b) => a - b)
   return [...known, (known.at(-1) ?? 0) + 1]

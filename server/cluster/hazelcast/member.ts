@@ -43,6 +43,8 @@ export interface Member {
   readonly health: MemberHealth | undefined
   figures(): MemberFigures | undefined
   update(settings: HazelcastSettings): void
+  /** Starts it anew, with a new configuration. */
+  renew(): void
   close(): Promise<void>
 }
 
@@ -100,7 +102,11 @@ class SupervisedMember implements Member {
   update(settings: HazelcastSettings): void {
     const isNew = needsNewMember(this.#settings, settings)
     this.#settings = settings
-    if (isNew) this.#turn.abort()
+    if (isNew) this.renew()
+  }
+
+  renew(): void {
+    this.#turn.abort()
   }
 
   async close(): Promise<void> {

@@ -106,6 +106,7 @@ class Slot {
   #server: net.Server | undefined
   #again: NodeJS.Timeout | undefined
   #isClosed = false
+  #complaint: string | undefined
 
   constructor(peer: Peer, options: TunnelOptions) {
     this.#peer = peer
@@ -124,14 +125,27 @@ class Slot {
     if (this.#isClosed) return
     const server = net.createServer({ noDelay: true, pauseOnConnect: true }, socket => void this.#take(socket))
     server.maxConnections = streamsMax
-    server.once('error', () => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
       // Another appliance on this computer carries this peer's slot: it leads there too, and as long as it does it is simply used.
+      if (error.code !== 'EADDRINUSE') this.#complain(error)
       this.#again = setTimeout(() => this.#listen(), bindAgainMs)
       this.#again.unref()
     })
     server.listen({ host: '127.0.0.1', port: this.#options.portBase + this.#peer.node.number, exclusive: true })
     server.unref()
     this.#server = server
+  }
+
+  /** Once for each reason: it is tried again every two seconds. */
+  #complain(error: NodeJS.ErrnoException): void {
+    if (error.code === this.#complaint) return
+    this.#complaint = error.code
+    const { log, portBase } = this.#options
+    const { name, number } = this.#peer.node
+    log.error(
+      { err: error, node: name, port: portBase + number },
+      'the way to the Hazelcast member of a PC is not open',
+    )
   }
 
   async #take(socket: net.Socket): Promise<void> {

@@ -1,18 +1,22 @@
 /**
- * Who may begin a handshake. Nobody is authenticated yet, so only the address is known: known peers' addresses have a share of their own, and when a share
- * is used up the connection that has waited longest makes room, because a real handshake takes milliseconds.
+ * Who may begin a handshake. Nobody is authenticated yet, so only the address is known. Strangers share what there is: a neighbour gets a part of it,
+ * all of them together no more than costs next to nothing. Known peers' addresses have shares of their own, which no flood of strangers touches. When
+ * the places are taken, the connection that has waited longest makes room, because a real handshake takes milliseconds.
  */
 import type net from 'node:net'
+import { neighbourOf } from '../../net/neighbour.ts'
+import { Allowance } from '../allowance.ts'
 import type { MeshLimits } from './timings.ts'
 
 interface Waiting {
   readonly socket: net.Socket
-  readonly address: string
+  /** Whose share it has: a peer's address, or a neighbour among strangers. */
+  readonly from: string
   readonly isPeer: boolean
 }
 
-/** Addresses whose last second is remembered. */
-const addressesMax = 4_096
+/** Neighbours whose handshakes are counted apart; all of them together are counted as well. */
+const neighboursMax = 4_096
 
 export class Admission {
   readonly #limits: MeshLimits
@@ -20,13 +24,21 @@ export class Admission {
   /** Oldest first. */
   readonly #waiting = new Set<Waiting>()
   readonly #bySocket = new Map<net.Socket, Waiting>()
-  #second = 0
-  #handshakes = new Map<string, number>()
+  readonly #neighbours: Allowance
+  readonly #strangers: Allowance
+  readonly #peers: Allowance
   #refused = 0
 
-  constructor(limits: MeshLimits, isPeerAddress: (address: string) => boolean) {
+  /** @param now milliseconds, monotonic */
+  constructor(limits: MeshLimits, isPeerAddress: (address: string) => boolean, now = () => performance.now()) {
+    const perSecond = (rate: number, burst: number) =>
+      new Allowance({ burst, perSecond: rate, keysMax: neighboursMax, now })
     this.#limits = limits
     this.#isPeerAddress = isPeerAddress
+    const { handshakesPerSecond, handshakesPerSecondOfStrangers, handshakesPerSecondOfPeers } = limits
+    this.#neighbours = perSecond(handshakesPerSecond, 2 * handshakesPerSecond)
+    this.#strangers = perSecond(handshakesPerSecondOfStrangers, handshakesPerSecondOfStrangers)
+    this.#peers = perSecond(handshakesPerSecondOfPeers, 2 * handshakesPerSecondOfPeers)
   }
 
   /** Connections that were turned away since the start. */
@@ -35,15 +47,16 @@ export class Admission {
   }
 
   /** @returns false when this connection must be closed; otherwise it counts until `leave` or its end. */
-  enter(socket: net.Socket, now = performance.now()): boolean {
+  enter(socket: net.Socket): boolean {
     const address = plainAddress(socket.remoteAddress)
     const isPeer = this.#isPeerAddress(address)
-    if (!this.#hasTurn(address, isPeer, now)) {
+    const from = isPeer ? address : neighbourOf(address)
+    if (!(isPeer ? this.#peers.take(from) : this.#neighbours.take(from) && this.#strangers.take())) {
       this.#refused++
       return false
     }
-    this.#makeRoom(address, isPeer)
-    const waiting = { socket, address, isPeer }
+    this.#makeRoom(from, isPeer)
+    const waiting = { socket, from, isPeer }
     this.#waiting.add(waiting)
     this.#bySocket.set(socket, waiting)
     socket.once('close', () => this.leave(socket))
@@ -52,10 +65,14 @@ export class Admission {
 
   /** It is a node of the office: it does not count any more, and neither does its handshake. */
   authenticated(socket: net.Socket): void {
-    const address = this.#bySocket.get(socket)?.address
+    const waiting = this.#bySocket.get(socket)
+    if (!waiting) return
     this.leave(socket)
-    const count = address === undefined ? undefined : this.#handshakes.get(address)
-    if (address !== undefined && count !== undefined && count > 0) this.#handshakes.set(address, count - 1)
+    if (waiting.isPeer) this.#peers.giveBack(waiting.from)
+    else {
+      this.#neighbours.giveBack(waiting.from)
+      this.#strangers.giveBack()
+    }
   }
 
   /** It is over, or somebody else keeps its limits now. */
@@ -66,20 +83,9 @@ export class Admission {
     this.#waiting.delete(waiting)
   }
 
-  #hasTurn(address: string, isPeer: boolean, now: number): boolean {
-    const second = Math.floor(now / 1_000)
-    if (second !== this.#second || this.#handshakes.size > addressesMax) {
-      this.#second = second
-      this.#handshakes = new Map()
-    }
-    const count = (this.#handshakes.get(address) ?? 0) + 1
-    this.#handshakes.set(address, count)
-    return count <= (isPeer ? this.#limits.handshakesPerSecondOfPeers : this.#limits.handshakesPerSecond)
-  }
-
-  #makeRoom(address: string, isPeer: boolean): void {
-    const same = [...this.#waiting].filter(one => one.address === address)
-    if (same.length >= this.#limits.strangersPerAddress) this.#drop(same[0])
+  #makeRoom(from: string, isPeer: boolean): void {
+    const same = [...this.#waiting].filter(one => one.from === from)
+    if (same.length >= this.#limits.strangersPerNeighbour) this.#drop(same[0])
     if (isPeer) return
     const strangers = [...this.#waiting].filter(one => !one.isPeer)
     if (strangers.length >= this.#limits.strangers) this.#drop(strangers[0])

@@ -2,6 +2,7 @@
 import net from 'node:net'
 import tls from 'node:tls'
 import type { Logger } from 'pino'
+import { neighbourOf } from '../../net/neighbour.ts'
 import type { KnownNode } from '../node.ts'
 import { Admission, plainAddress } from './admission.ts'
 import { farewell } from './farewell.ts'
@@ -63,10 +64,10 @@ export async function openListener(options: ListenerOptions): Promise<Listener> 
   }
 
   const takeJoin = (socket: tls.TLSSocket) => {
-    const address = plainAddress(socket.remoteAddress)
-    const same = [...joins.values()].filter(other => other === address).length
-    if (joins.size >= limits.joins || same >= limits.joinsPerAddress) return void socket.destroy()
-    joins.set(socket, address)
+    const neighbour = neighbourOf(plainAddress(socket.remoteAddress))
+    const same = [...joins.values()].filter(other => other === neighbour).length
+    if (joins.size >= limits.joins || same >= limits.joinsPerNeighbour) return void socket.destroy()
+    joins.set(socket, neighbour)
     socket.allowHalfOpen = false
     const limit = setTimeout(() => socket.destroy(), timings.joinMs)
     socket.once('close', () => {

@@ -121,7 +121,7 @@ test('applicants are given to whoever takes them, without a certificate, a few a
     socket.write('welcome')
     socket.on('error', () => undefined)
   })
-  const sockets = Array.from({ length: 10 }, () =>
+  const sockets = Array.from({ length: 26 }, () =>
     tls.connect({ host: '127.0.0.1', port: one.port, rejectUnauthorized: false, ALPNProtocols: ['lanthorn-join'] }),
   )
   const heard = await Promise.all(
@@ -134,7 +134,7 @@ test('applicants are given to whoever takes them, without a certificate, a few a
         }),
     ),
   )
-  expect(heard.toSorted()).toEqual(['closed', 'closed', ...Array.from({ length: 8 }, () => 'welcome')])
+  expect(heard.toSorted()).toEqual(['closed', 'closed', ...Array.from({ length: 24 }, () => 'welcome')])
   stop()
   for (const socket of [...taken, ...sockets]) socket.destroy()
   await stillFine()

@@ -29,14 +29,17 @@ export interface MeshLimits {
   /** Of frames to one peer that are not acknowledged. */
   readonly waitingBytes: number
   readonly waitingFrames: number
-  /** Connections that nobody has authenticated: from one address, and in all. Addresses of known peers are counted apart. */
-  readonly strangersPerAddress: number
+  /** Connections that nobody has authenticated: from one neighbour (an IPv4 address, or an IPv6 /64), and in all. Addresses of known peers are counted apart. */
+  readonly strangersPerNeighbour: number
   readonly strangers: number
+  /** Of one neighbour and of one known peer's address: for a moment it may be twice as many; and of all strangers together. */
   readonly handshakesPerSecond: number
+  readonly handshakesPerSecondOfStrangers: number
   readonly handshakesPerSecondOfPeers: number
   readonly candidatesPerPeer: number
   readonly streamsPerPeer: number
-  readonly joinsPerAddress: number
+  /** Conversations with applicants, those included that are just being ended; who among them goes first is decided by whoever takes them. */
+  readonly joinsPerNeighbour: number
   readonly joins: number
   /** Calls of one peer that run here, and calls to one peer that wait for an answer. */
   readonly callsServed: number
@@ -71,14 +74,15 @@ export function limitsOf(given: Partial<MeshLimits> = {}): MeshLimits {
     frameBytes: 8 * megabyte,
     waitingBytes: 16 * megabyte,
     waitingFrames: 100_000,
-    strangersPerAddress: 16,
+    strangersPerNeighbour: 16,
     strangers: 128,
     handshakesPerSecond: 10,
+    handshakesPerSecondOfStrangers: 100,
     handshakesPerSecondOfPeers: 50,
     candidatesPerPeer: 8,
     streamsPerPeer: 128,
-    joinsPerAddress: 8,
-    joins: 32,
+    joinsPerNeighbour: 24,
+    joins: 192,
     callsServed: 64,
     callsWaiting: 1_024,
     ...given,

@@ -2,9 +2,10 @@
 import { X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import type { Logger } from 'pino'
+import { neighbourOf } from '../../net/neighbour.ts'
+import { Allowance } from '../allowance.ts'
 import { type Applicant, JoinFault, type Welcome } from '../welcome.ts'
 import { plainHost } from './address.ts'
-import { Allowance } from './allowance.ts'
 import { readApplicant } from './applicant.ts'
 import { type HeldCode, JoinCodes } from './codes.ts'
 import { Frames } from './frames.ts'
@@ -15,11 +16,11 @@ import { type OpenRequest, Requests } from './requests.ts'
 import { joinProtocol, versionTrouble } from './versions.ts'
 
 const connectionsMax = 32
-const connectionsPerAddressMax = 4
+const connectionsPerNeighbourMax = 4
 const answerMsDefault = 10_000
 const sweepMs = 1_000
 const tokenCharactersMin = 32
-/** Wrong tokens from one address: five, then one every two minutes. */
+/** Wrong tokens from one neighbour: five, then one every two minutes. */
 const wrongTokens = { burst: 5, perSecond: 1 / 120 }
 const hellos = { burst: 30, perSecond: 3 }
 
@@ -58,7 +59,8 @@ export class JoinHost {
   readonly #token: Buffer | undefined
   readonly #requests: Requests
   readonly #codes: JoinCodes
-  readonly #connections = new Map<Frames, string>()
+  /** Oldest first. */
+  readonly #connections = new Map<Frames, Conversation>()
   readonly #listeners = new Set<() => void>()
   readonly #wrongTokens: Allowance
   readonly #hellos: Allowance
@@ -100,13 +102,11 @@ export class JoinHost {
   take(socket: TLSSocket): void {
     const address = plainHost(socket.remoteAddress ?? '')
     const frames = new Frames(socket, `The PC at ${address}`)
-    const fromThere = [...this.#connections.values()].filter(other => other === address).length
-    const isCrowded = !isLoopback(address) && fromThere >= connectionsPerAddressMax
-    if (this.#isClosed || isCrowded || this.#connections.size >= connectionsMax) {
+    if (this.#isClosed || !this.#makeRoom(address)) {
       frames.refuse(this.#crowded())
       return
     }
-    this.#connections.set(frames, address)
+    this.#connections.set(frames, { neighbour: neighbourOf(address), isHasty: true })
     frames.onEnd(() => this.#connections.delete(frames))
     this.#converse(frames, address).catch((error: unknown) => {
       if (!(error instanceof JoinFault)) this.#options.log.error({ err: error, address }, 'joining failed')
@@ -164,6 +164,28 @@ export class JoinHost {
     this.#listeners.clear()
   }
 
+  /**
+   * What programs say to each other takes milliseconds: of those who have not come further, whoever has taken longest makes room, so that connections
+   * that say nothing keep nobody out. Those that wait for people, or have proven a secret, stay.
+   * @returns false when there is none
+   */
+  #makeRoom(address: string): boolean {
+    const hasty = [...this.#connections].filter(([, { isHasty }]) => isHasty)
+    const near = hasty.filter(([, { neighbour }]) => neighbour === neighbourOf(address))
+    const isFull = this.#connections.size >= connectionsMax
+    const isCrowded = !isLoopback(address) && near.length >= connectionsPerNeighbourMax
+    if (!isFull && !isCrowded) return true
+    const [oldest] = (isCrowded ? near : hasty)[0] ?? []
+    oldest?.refuse(this.#crowded())
+    return oldest !== undefined
+  }
+
+  /** It waits for a person, or has proven a secret. */
+  #settle(frames: Frames): void {
+    const conversation = this.#connections.get(frames)
+    if (conversation) conversation.isHasty = false
+  }
+
   get #node(): string {
     return this.#options.about().node
   }
@@ -171,7 +193,7 @@ export class JoinHost {
   async #converse(frames: Frames, address: string): Promise<void> {
     const { answerMs = answerMsDefault } = this.#options
     const hello = await frames.next(Hello, answerMs)
-    if (!this.#hellos.take(address)) throw this.#crowded()
+    if (!this.#hellos.take(neighbourOf(address))) throw this.#crowded()
     const leaf = frames.socket.getX509Certificate()
     if (!leaf) throw new Error('this end of the connection has no certificate')
     const binding = bindingOf(frames.socket, leaf, this.#authority)
@@ -223,6 +245,7 @@ export class JoinHost {
     const crowd = this.#requests.crowd(address, isLoopback(address))
     if (crowd) throw crowd
     const trouble = this.#generationTrouble(applicant)
+    this.#settle(frames)
     this.#requests.add(frames, applicant, {
       address,
       code: codeOf(binding, { applicantNonce: nonce, hostNonce, applicant: said, spki }),
@@ -263,7 +286,7 @@ export class JoinHost {
 
   async #checkToken(frames: Frames, address: string, binding: Binding, host: Shown): Promise<void> {
     if (!this.#token) throw new JoinFault('wrong-token', `${host.node} lets nobody in by a token: none is set there.`)
-    if (!this.#wrongTokens.has(address)) {
+    if (!this.#wrongTokens.has(neighbourOf(address))) {
       throw new JoinFault(
         'busy',
         `Too many wrong tokens came from ${address}. ${host.node} listens again in some minutes.`,
@@ -271,7 +294,7 @@ export class JoinHost {
     }
     const applicant = await this.#prove(frames, binding, host, this.#token)
     if (!applicant) {
-      this.#wrongTokens.take(address)
+      this.#wrongTokens.take(neighbourOf(address))
       throw new JoinFault(
         'wrong-token',
         `${host.node} has another token. Write the same one into both autosetup files.`,
@@ -293,6 +316,7 @@ export class JoinHost {
   async #letIn(frames: Frames, applicant: Applicant, admission: Admission): Promise<void> {
     const { admit, log, answerMs = answerMsDefault } = this.#options
     let welcome: Welcome | undefined
+    this.#settle(frames)
     try {
       welcome = await admit(applicant, admission)
       frames.send({ type: 'welcome', welcome })
@@ -332,6 +356,12 @@ export class JoinHost {
   #changed(): void {
     for (const listener of this.#listeners) listener()
   }
+}
+
+interface Conversation {
+  readonly neighbour: string
+  /** Only programs have said something so far, and nothing is proven. */
+  isHasty: boolean
 }
 
 /** What the host shows of itself before it hears anything. */

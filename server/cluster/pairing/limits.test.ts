@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { Allowance } from './allowance.ts'
+import { Allowance } from '../allowance.ts'
 import type { Frames } from './frames.ts'
 import { Requests } from './requests.ts'
 import { versionTrouble } from './versions.ts'

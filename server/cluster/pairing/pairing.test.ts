@@ -6,7 +6,7 @@ import pino from 'pino'
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type CertifiedKey, createAuthority, issue, issueFor } from '../../net/ca.ts'
 import { type Applicant, JoinFault, type Welcome } from '../welcome.ts'
-import { askAbout, dial } from './dial.ts'
+import { askAbout, type Dialled, dial } from './dial.ts'
 import { Frames } from './frames.ts'
 import { type Admission, JoinHost, type JoinHostOptions } from './host.ts'
 import { readJoinCode } from './join-code.ts'
@@ -424,6 +424,18 @@ describe('The join side of the cluster port', () => {
     const flood = await open()
     flood.socket.write(Buffer.concat(Array.from({ length: 20_000 }, () => framed('{"type":"here"}'))))
     expect(await reasonOf(flood.next(Host, 10_000))).toMatch(/ended|unreachable/)
+
+    // As many as there are places say nothing: who speaks is heard, and nobody who waits for a person makes room.
+    const crowded = await openHost()
+    const asks = begin(crowded.address)
+    asks.joined.catch(() => undefined)
+    await asks.shown
+    const silent: Dialled['frames'][] = []
+    for (let count = 0; count < 40; count++) silent.push((await dial(crowded.address)).frames)
+    expect(await askAbout(crowded.address, { version: '0.4.0' })).toMatchObject({ kind: 'office' })
+    expect(crowded.host.requests).toHaveLength(1)
+    await expect.poll(() => silent.filter(({ fault }) => fault === undefined).length).toBeLessThan(32)
+    crowded.host.close()
 
     const { host, address } = await openHost()
     const waiting = []

@@ -1,11 +1,14 @@
 /** PCs that show a code and wait until somebody here accepts or refuses them. */
 import { randomUUID } from 'node:crypto'
+import { neighbourOf } from '../../net/neighbour.ts'
 import { type Applicant, JoinFault } from '../welcome.ts'
 import type { Frames } from './frames.ts'
 
 /** How long a code is shown on both screens. */
 export const requestLifeMs = 10 * 60_000
 const requestsMax = 8
+/** Of one IPv6 /64, which is a whole network or one PC that picks addresses from it. */
+const requestsOfNeighbourMax = 4
 /** Lets the other PC notice at once that this one is gone. */
 const aliveMs = 5_000
 
@@ -61,11 +64,15 @@ export class Requests {
     if (open.length >= requestsMax) {
       return new JoinFault('busy', `${open.length} PCs wait at ${node} already. Accept or refuse them there first.`)
     }
-    const other = isSeveral ? undefined : open.find(held => held.shown.address === address)
-    if (!other) return undefined
+    const isSame = (held: Held): boolean => held.shown.address === address
+    const near = open.filter(held => neighbourOf(held.shown.address) === neighbourOf(address))
+    const other = open.find(isSame) ?? (near.length >= requestsOfNeighbourMax ? near[0] : undefined)
+    if (isSeveral || !other) return undefined
     return new JoinFault(
       'busy',
-      `${other.shown.name} at the same address waits at ${node} already. Answer it there first.`,
+      isSame(other)
+        ? `${other.shown.name} at the same address waits at ${node} already. Answer it there first.`
+        : `${near.length} PCs of the same network wait at ${node} already. Accept or refuse them there first.`,
     )
   }
 

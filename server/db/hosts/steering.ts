@@ -142,9 +142,11 @@ export class Steering {
   /** Something went wrong on the server in use: finds out whether it was that alone. Resolves when it is known. */
   doubt(): Promise<void> {
     if (this.#isClosed || !this.#lead) return Promise.resolve()
-    this.#doubting ??= this.#heartbeat
+    const heartbeat = this.#heartbeat
+    this.#doubting ??= heartbeat
       .doubt()
-      .then(choice => this.#follow(choice))
+      // Another database may be in use meanwhile: then this says nothing any more.
+      .then(choice => (heartbeat === this.#heartbeat ? this.#follow(choice) : undefined))
       .finally(() => {
         this.#doubting = undefined
       })

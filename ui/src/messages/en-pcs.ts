@@ -47,7 +47,6 @@ export const pcs = {
     settingsState: {
       applied: 'Uses the present ones',
       away: 'Gets them when it is back',
-      'needs-restart': 'Uses some only after a restart of chat',
     },
     hazelcast: 'Hazelcast member',
     member: { member: 'runs', starting: 'starts', off: 'does not run', apart: 'keeps apart: another generation' },
@@ -78,7 +77,9 @@ export const pcs = {
     title: (pc: string) => `Remove ${pc} from the office?`,
     lead: (pc: string) =>
       `The other PCs refuse ${pc} from then on; its people move to them. Accounts, messages and settings stay in the office.`,
-    back: 'It can only come back by joining anew, as a new PC.',
+    back: 'It can only come back with a new data folder, as a new PC that is accepted or has a join code. A token of autosetup files lets nobody in from now on.',
+    stolen: (hasOwnDatabase: boolean) =>
+      `Was it lost or stolen? It keeps ${hasOwnDatabase ? 'the password of your database servers and ' : ''}the key of the office’s certificate authority: ${hasOwnDatabase ? 'change that password, and ' : ''}let people’s devices no longer trust that authority.`,
     button: (pc: string) => `Remove ${pc}`,
     done: (pc: string) => `${pc} does not belong to the office any more.`,
   },

@@ -36,7 +36,6 @@ export const settings = {
   savedPcs: (n: number) => (n > 1 ? `Saved. All ${n} PCs use it.` : 'Saved.'),
   away: (pcs: string, n: number) =>
     n === 1 ? `${pcs} is off; it will get it when back.` : `${pcs} are off; they will get it when back.`,
-  restart: (pcs: string, n: number) => `${pcs} ${n === 1 ? 'uses' : 'use'} it after a restart.`,
   notNumber: 'Type a number.',
   certificates: {
     title: 'Certificates in use',

@@ -34,6 +34,12 @@ export class Allowance {
     return true
   }
 
+  /** What was taken last does not count after all. */
+  giveBack(key = ''): void {
+    const bucket = this.#filled(key)
+    bucket.left = Math.min(this.#options.burst, bucket.left + 1)
+  }
+
   /** Whether `take` would give one. */
   has(key = ''): boolean {
     return this.#filled(key).left >= 1
