@@ -22,7 +22,7 @@ const PATIENCE_MS = 8_000
 export type LinkState =
   | { readonly at: 'starting' | 'fresh'; readonly run?: RunFile }
   | { readonly at: 'up'; readonly run: RunFile; readonly desktop: Desktop }
-  | { readonly at: 'lost' | 'stopped' | 'locked' }
+  | { readonly at: 'lost' | 'stopped' | 'locked'; readonly office?: string | undefined }
 
 /** The stream of events of one run of the server. */
 interface Following {
@@ -46,6 +46,7 @@ export class ServerLink {
   /** The last run that answered, and the one that we have asked to stop. */
   #lastToken: string | undefined
   #stoppedToken: string | undefined
+  #office: string | undefined
   #isClosed = false
 
   /** @param options.folders where its run.json may be, the most wanted first */
@@ -106,6 +107,7 @@ export class ServerLink {
     try {
       const desktop = await ask(found, lines.getDesktop)
       this.#lastToken = found.token
+      this.#office = desktop.office
       this.#silentSince = undefined
       this.#follow(found)
       return { at: 'up', run: found, desktop }
@@ -130,7 +132,7 @@ export class ServerLink {
     this.#silentSince = undefined
     if (found === 'locked') return { at: 'locked' }
     const wasUp = this.#lastToken !== undefined
-    return { at: found === 'dead' && wasUp && !this.#isStopWanted ? 'lost' : 'stopped' }
+    return { at: found === 'dead' && wasUp && !this.#isStopWanted ? 'lost' : 'stopped', office: this.#office }
   }
 
   #unanswered(run: RunFile, { problem }: AskFault): LinkState {
@@ -138,7 +140,7 @@ export class ServerLink {
     if (problem?.code === 'not-ready') return { at: 'starting', run }
     this.#silentSince ??= Date.now()
     if (Date.now() - this.#silentSince < PATIENCE_MS) return { at: 'starting', run }
-    return { at: this.#isStopWanted ? 'stopped' : 'lost' }
+    return { at: this.#isStopWanted ? 'stopped' : 'lost', office: this.#office }
   }
 
   get #isStopWanted(): boolean {
