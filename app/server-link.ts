@@ -20,7 +20,8 @@ const PATIENCE_MS = 8_000
  * stopped it; `stopped`: somebody did, or nobody started it; `locked`: it is there, but not for this person to look after.
  */
 export type LinkState =
-  | { readonly at: 'starting' | 'fresh'; readonly run?: RunFile }
+  | { readonly at: 'starting'; readonly run?: RunFile }
+  | { readonly at: 'fresh'; readonly run: RunFile }
   | { readonly at: 'up'; readonly run: RunFile; readonly desktop: Desktop }
   | { readonly at: 'lost' | 'stopped' | 'locked'; readonly office?: string | undefined }
 

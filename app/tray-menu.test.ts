@@ -119,7 +119,12 @@ describe('the menu of the tray', () => {
     ['fresh', ['Lanthorn — ready to be set up', '—', '[Set up chat…]', '—']],
     ['locked', ['Lanthorn — not yours to manage', '—', '[Open Lanthorn]', '—']],
   ] as const)('while the server is %s', (at, lines) => {
-    expect(read(menu({ at }))).toEqual([...lines, '[Start with the computer] ✓', '[About]', '[Quit…]'])
+    expect(read(menu(at === 'fresh' ? { at, run } : { at }))).toEqual([
+      ...lines,
+      '[Start with the computer] ✓',
+      '[About]',
+      '[Quit…]',
+    ])
   })
 
   test('where nothing can be started, no line offers it', () => {

@@ -49,7 +49,7 @@ test.each([
   ['stopped', 'off'],
   ['locked', 'off'],
 ] as const)('without an answer: %s is %s', (at, icon) => {
-  const look = lookOf({ at })
+  const look = lookOf(at === 'fresh' ? { at, run } : { at })
   expect(look.icon).toBe(icon)
   expect(look.headline).toMatch(/^Lanthorn — /)
   expect(look.tooltip).toMatch(/\.$/)
