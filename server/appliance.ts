@@ -34,6 +34,8 @@ export interface ApplianceOptions {
   readonly onMoveStep?: ((name: MoveStep) => void) | undefined
   /** Called when the admin pages answer, before anything else is open. */
   onListening(): Promise<void>
+  /** Called when the tray asks to stop. */
+  onStop(): void
   /** Called once people can log in: at the start, or when the wizard has made the office. */
   onReady(): void
 }

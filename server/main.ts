@@ -1,6 +1,7 @@
 import { runCommand } from './cli/cli.ts'
 import { openBrowser } from './cli/open-browser.ts'
 import { parseCommand } from './cli/parse.ts'
+import { systemRunFolder } from './cli/run-file.ts'
 import { defaultDataFolder } from './node.ts'
 import { ownVersion } from './places.ts'
 
@@ -16,13 +17,20 @@ async function main(): Promise<number> {
   }
   const version = await ownVersion()
   if (command.name !== 'run') {
-    return runCommand(command, { version, dataFolder, print: text => void process.stdout.write(`${text}\n`), complain })
+    const print = (text: string): void => void process.stdout.write(`${text}\n`)
+    return runCommand(command, { version, dataFolder, runFolder: systemRunFolder(), print, complain })
   }
   const { data = dataFolder, config, open } = command
   // The commands above need none of the server.
   const { isConfigurationFault, run } = await import('./run.ts')
   try {
-    return end(await run({ version, dataDir: data, configFile: config, open: open ? openBrowser : undefined }))
+    return end(
+      await run({
+        ...{ version, dataDir: data, configFile: config, open: open ? openBrowser : undefined },
+        autosetupFile: process.env.LANTHORN_AUTOSETUP || undefined,
+        runFolder: process.env.LANTHORN_RUN_FOLDER || undefined,
+      }),
+    )
   } catch (error) {
     if (!isConfigurationFault(error)) throw error
     complain(error.message)

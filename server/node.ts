@@ -22,6 +22,8 @@ export interface NodeState {
   /** An own certificate of the admin instead of the office's. */
   tls?: { certificate: string; key: string } | undefined
   cluster?: Omit<ClusterConfig, 'token'>
+  /** Taken out: nobody logs in here until then (ISO 8601), or, when it is null, until somebody puts it back. */
+  pausedUntil?: string | null | undefined
 }
 
 /** What is written to secrets.json: nothing of it is ever shown. */

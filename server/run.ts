@@ -1,5 +1,6 @@
+import { mkdir, stat } from 'node:fs/promises'
 import { Appliance } from './appliance.ts'
-import { removeRunFile, writeRunFile } from './cli/run-file.ts'
+import { type RunFile, removeRunFile, writeRunFile } from './cli/run-file.ts'
 import { readConfig } from './config.ts'
 import { HeldTerminal } from './held-terminal.ts'
 import { createLog, type Log } from './log.ts'
@@ -16,6 +17,10 @@ export interface RunOptions {
   readonly dataDir: string
   /** The autosetup file; read only while the data folder is empty. */
   readonly configFile: string | undefined
+  /** Taken for `configFile` when that is not given; need not be there. */
+  readonly autosetupFile: string | undefined
+  /** Where run.json is written too, for others than the owner of the data folder. */
+  readonly runFolder: string | undefined
   /** Shows the admin pages in the browser once they answer. */
   readonly open: ((url: string) => void) | undefined
 }
@@ -50,9 +55,10 @@ export function isConfigurationFault(error: unknown): error is Error {
  * @throws configuration faults, each with one sentence
  */
 export async function run(options: RunOptions): Promise<number> {
-  const stopped = untilStopped()
+  const stopping = new Stopping()
   await using folder = await openDataFolder(options.dataDir)
-  const config = folder.isEmpty && options.configFile !== undefined ? await readConfig(options.configFile) : undefined
+  const configFile = options.configFile ?? (await present(options.autosetupFile))
+  const config = folder.isEmpty && configFile !== undefined ? await readConfig(configFile) : undefined
   const terminal = new HeldTerminal(process.stderr)
   const log = createLog({ folder: folder.file('logs'), terminal })
   const appliance: Appliance = new Appliance({
@@ -64,10 +70,13 @@ export async function run(options: RunOptions): Promise<number> {
     onMoveStep: name => {
       if (process.env.LANTHORN_TEST_MOVE_DIES_AT === name) process.kill(process.pid, 'SIGKILL')
     },
-    onListening: () => {
+    onListening: async () => {
       const { url, runToken } = appliance.admin
-      return writeRunFile(folder.dir, { pid: process.pid, adminUrl: url, token: runToken })
+      const content = { pid: process.pid, adminUrl: url, token: runToken }
+      await writeRunFile(folder.dir, content)
+      if (options.runFolder !== undefined) await shareRunFile(options.runFolder, content, log)
     },
+    onStop: () => stopping.stop('tray'),
     onReady: () => {
       terminal.release()
       announce(appliance)
@@ -76,7 +85,7 @@ export async function run(options: RunOptions): Promise<number> {
   logCrashes(log, terminal)
   const patience = setTimeout(() => terminal.release(), HELD_MS)
   try {
-    const early = await Promise.race([appliance.start(), stopped])
+    const early = await Promise.race([appliance.start(), stopping.stopped])
     if (early !== undefined) return 0
     terminal.release()
     if (!appliance.office) {
@@ -86,8 +95,8 @@ export async function run(options: RunOptions): Promise<number> {
       print('setup', { pid: process.pid, adminUrl: admin.url, ...links })
     }
     options.open?.(appliance.admin.makeLink())
-    const signal = await stopped
-    log.logger.info({ signal }, 'stopping')
+    const by = await stopping.stopped
+    log.logger.info({ by }, 'stopping')
     return 0
   } finally {
     const late = setTimeout(() => {
@@ -98,6 +107,7 @@ export async function run(options: RunOptions): Promise<number> {
     clearTimeout(patience)
     await appliance.stop()
     await removeRunFile(folder.dir)
+    if (options.runFolder !== undefined) await removeRunFile(options.runFolder)
     clearTimeout(late)
     await log.close()
   }
@@ -122,18 +132,50 @@ function print(word: 'ready' | 'setup', fields: object): void {
   process.stdout.write(`${word} ${JSON.stringify(fields)}\n`)
 }
 
-/** A second signal ends the process at once. */
-function untilStopped(): Promise<NodeJS.Signals> {
-  return new Promise(resolve => {
-    let isStopping = false
+/** The file, if it is there. One that cannot even be looked at counts as there: why is told by who reads it. */
+async function present(file: string | undefined): Promise<string | undefined> {
+  if (file === undefined) return undefined
+  try {
+    await stat(file)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+  }
+  return file
+}
+
+/** The tray and the command line of those who may read that folder find the server there too. Chat does not depend on it. */
+async function shareRunFile(folder: string, content: RunFile, { logger }: Log): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o750 })
+    await writeRunFile(folder, content, { isShared: true })
+  } catch (error) {
+    logger.warn({ err: error, folder }, 'run.json could not be written there: the tray does not find this server')
+  }
+}
+
+/** What ends the server: a signal, or the tray. A second Ctrl+C ends the process at once. */
+class Stopping {
+  readonly stopped: Promise<string>
+  #isStopping = false
+  #resolve: (by: string) => void = () => undefined
+
+  constructor() {
+    this.stopped = new Promise(resolve => {
+      this.#resolve = resolve
+    })
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       process.on(signal, () => {
-        if (isStopping && signal === 'SIGINT') process.exit(130)
-        isStopping = true
-        resolve(signal)
+        if (this.#isStopping && signal === 'SIGINT') process.exit(130)
+        this.stop(signal)
       })
     }
-  })
+  }
+
+  /** @param by for the log */
+  stop(by: string): void {
+    this.#isStopping = true
+    this.#resolve(by)
+  }
 }
 
 /** A bug that nobody caught: told in the log, then the process ends, because its state is unknown. */

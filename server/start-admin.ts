@@ -16,8 +16,9 @@ export async function openAdmin(options: {
   log: Log
   listen: Listen
   setup: SetupParts
+  onStop(): void
 }): Promise<Admin> {
-  const { version, folder, log, setup } = options
+  const { version, folder, log, setup, onStop: stop } = options
   const ids = createIds({ now: Date.now, random: bytes => randomBytes(bytes) })
   const { host, admin, adminPlain } = options.listen
   try {
@@ -32,6 +33,7 @@ export async function openAdmin(options: {
       uiFolder: uiFolder(),
       listen: { host, admin, adminPlain },
       setup,
+      stop,
     })
   } catch (error) {
     const fault = listenFault(error, 'adminPlain', adminPlain, host)

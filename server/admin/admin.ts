@@ -149,7 +149,7 @@ export class Admin {
 
   #linkAt(url: string): string {
     const lifeMs = this.#setup.stage === 'ready' ? LINK_MS : SETUP_LINK_MS
-    return `${url}#token=${this.#links.make({ username: undefined, lifeMs }).token}`
+    return `${url}#token=${this.#links.make(lifeMs).token}`
   }
 
   /** Ticks of the start. */
@@ -169,6 +169,7 @@ export class Admin {
    */
   async pause(sentence: string): Promise<void> {
     this.#pause = sentence
+    this.#events.tell('desktop', {})
     await this.#office?.close()
   }
 
@@ -183,6 +184,7 @@ export class Admin {
     await this.#listenSecure(parts.tls)
     this.#pause = undefined
     this.#setup.becomeReady()
+    this.#events.tell('desktop', {})
     void office.health.check()
   }
 
@@ -204,11 +206,7 @@ export class Admin {
       gate: this.#gate,
       setup: this.#setup,
       metrics: this.#metrics,
-      notReady: () => {
-        const office = this.#office?.parts
-        if (office?.notReady) return office.notReady()
-        return office?.db.state === 'up' ? undefined : 'The database is away.'
-      },
+      notReady: () => this.#office?.notReady(),
     })
     const document = JSON.stringify(openApi(endpoints, this.#parts.version))
     app.get('/api/openapi.json', (_request, reply) => reply.type('application/json; charset=utf-8').send(document))

@@ -105,6 +105,8 @@ function diskCheck(folder: string): Check {
   }
 }
 
+/** The ports by which people chat. */
+const chatPorts: readonly string[] = ['c2s', 'c2sTls', 'web', 'webPlain']
 const portUses = {
   c2s: 'chat apps',
   c2sTls: 'chat apps (TLS)',
@@ -128,7 +130,10 @@ function portsCheck(office: OfficeParts): Check {
       const deaf = open.filter((_, index) => !answers[index])
       const list = (ports: typeof open): string =>
         ports.map(([name, port]) => `${port} for ${portUses[name]}`).join(', ')
-      if (deaf.length > 0) return { state: 'bad', sentence: `Not answered at ${host}: ${list(deaf)}.` }
+      if (deaf.length > 0) {
+        const stopsChat = open.every(port => deaf.includes(port) || !chatPorts.includes(port[0]))
+        return { state: 'bad', sentence: `Not answered at ${host}: ${list(deaf)}.`, stopsChat }
+      }
       return { state: 'ok', sentence: `Open at ${host}: ${list(open)}.` }
     },
   }

@@ -46,6 +46,11 @@ export class FiguresReader {
     this.#people.forget()
   }
 
+  /** In the whole office. */
+  get peopleOnline(): number {
+    return [...this.#office.directory.bareJids()].length
+  }
+
   /** What this PC alone counts. */
   get own(): OwnFigures {
     const slowestMs = this.#activity.durations.percentile(0.99)
@@ -62,7 +67,7 @@ export class FiguresReader {
     const all = [this.own, ...this.#far.figures]
     const slowest = all.flatMap(one => one.slowestMs ?? [])
     return {
-      peopleOnline: [...this.#office.directory.bareJids()].length,
+      peopleOnline: this.peopleOnline,
       people: await this.#people.read(now),
       messagesToday: all.reduce((sum, one) => sum + one.messagesToday, 0),
       slowestMs: slowest.length === 0 ? null : Math.max(...slowest),

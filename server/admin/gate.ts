@@ -67,7 +67,7 @@ export class Gate {
   }
 
   /**
-   * Lets a request through to an endpoint, with `request.caller` set for `admin`.
+   * Lets a request through to an endpoint, with `request.caller` set for `admin` and `pc`.
    * @throws Refusal with what is missing; DatabaseAway when that cannot be told now
    */
   async admit(request: FastifyRequest, access: Access): Promise<void> {
@@ -75,6 +75,7 @@ export class Gate {
     if (isFromOtherSite(request)) throw otherOrigin()
     if (access === 'setup' && !this.maySetUp(request)) throw notHere()
     const bearer = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
+    if (access === 'pc') request.caller = this.#onlyThisPc(request, bearer)
     if (access === 'admin') request.caller = bearer ? await this.#bearer(request, bearer) : await this.#cookie(request)
     // A script that sends a bearer token has no page; everything else that changes something must come from ours.
     const isChange = request.method !== 'GET' && request.method !== 'HEAD'
@@ -124,7 +125,7 @@ export class Gate {
 
   #checkStage(access: Access): void {
     const stage = this.#stage()
-    if (access === 'open') return
+    if (access === 'open' || access === 'pc') return
     if (stage === 'starting') throw refusal('not-ready', 'The server is starting: this takes a few seconds.')
     if (access === 'setup' && stage === 'ready') throw refusal('set-up-already', 'The office has been made already.')
     if (access === 'admin' && stage !== 'ready')
@@ -136,11 +137,18 @@ export class Gate {
     return request.origin.isLocal && this.#runToken.isRight(secret)
   }
 
+  #onlyThisPc(request: FastifyRequest, secret: string | undefined): Caller {
+    if (secret !== undefined && this.#isThisPc(request, secret)) return this.#pcCaller(request)
+    throw refusal('not-here', 'Only the tray and the command line of this PC itself can do this.')
+  }
+
+  #pcCaller({ origin }: FastifyRequest): Caller {
+    return { kind: 'pc', username: undefined, name: this.#pc, address: origin.address }
+  }
+
   async #bearer(request: FastifyRequest, secret: string): Promise<Caller> {
+    if (this.#isThisPc(request, secret)) return this.#pcCaller(request)
     const { address } = request.origin
-    if (this.#isThisPc(request, secret)) {
-      return { kind: 'pc', username: undefined, name: this.#pc, address }
-    }
     const token = await this.doormen?.scriptTokens.find(secret)
     if (!token) throw refusal('not-signed-in', 'This token is not good, or not any more: make a new one.')
     return { kind: 'token', username: token.username, name: token.name, address }

@@ -18,6 +18,10 @@ export interface HealthReport {
 
 const ranks: Record<Wellness, number> = { bad: 0, warn: 1, ok: 2 }
 
+/** For sorting: what is worst comes first. */
+export const worstFirst = (a: { readonly state: Wellness }, b: { readonly state: Wellness }): number =>
+  ranks[a.state] - ranks[b.state]
+
 /** All checks of this PC. */
 export class Health {
   readonly #checks: readonly Check[]
@@ -89,7 +93,7 @@ export class Health {
   async #run(): Promise<HealthReport> {
     const before = JSON.stringify(this.summary)
     const results = await Promise.all(this.#checks.map(check => this.#one(check)))
-    const checks = results.filter(result => result !== undefined).sort((a, b) => ranks[a.state] - ranks[b.state])
+    const checks = results.filter(result => result !== undefined).sort(worstFirst)
     this.#report = { state: checks[0]?.state ?? 'ok', checkedAt: new Date(this.#now()).toISOString(), checks }
     const { summary } = this
     if (JSON.stringify(summary) !== before) this.onChange?.(summary)

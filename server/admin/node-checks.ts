@@ -47,17 +47,22 @@ function offCheck(desk: NodesDesk): Check {
     id: 'pcs-off',
     group: 'pcs',
     why: 'The others carry its people meanwhile. When too few PCs are left, the next fault stops the chat.',
-    run: () => {
-      if (!many(desk)) return undefined
-      const missing = desk.nodes.filter(node => node.state === 'off' || node.state === 'away')
-      const paused = desk.nodes.filter(node => node.state === 'paused')
-      if (missing.length > 0)
-        return { state: 'warn', sentence: missing.map(one => missingSentence(desk, one)).join(' '), mend: page }
-      if (paused.length > 0)
-        return { state: 'ok', sentence: `${names(paused)} ${are(paused)} out for maintenance.`, mend: page }
-      return { state: 'ok', sentence: `All ${desk.nodes.length} PCs are there.` }
-    },
+    run: () => standingOfPcs(desk),
   }
+}
+
+/** Whether all PCs are there; undefined while one PC carries the office alone, and works. */
+export function standingOfPcs(desk: NodesDesk): CheckResult | undefined {
+  const missing = desk.nodes.filter(node => node.state === 'off' || node.state === 'away')
+  const paused = desk.nodes.filter(node => node.state === 'paused')
+  const isOff = missing.map(one => missingSentence(desk, one))
+  const isOut = `${names(paused)} ${are(paused)} out for maintenance.`
+  if (paused.length > 0 && paused.length + missing.length === desk.nodes.length)
+    return { state: 'bad', sentence: [`Nobody can log in: ${isOut}`, ...isOff].join(' '), mend: page }
+  if (!many(desk)) return undefined
+  if (missing.length > 0) return { state: 'warn', sentence: isOff.join(' '), mend: page }
+  if (paused.length > 0) return { state: 'ok', sentence: isOut, mend: page }
+  return { state: 'ok', sentence: `All ${desk.nodes.length} PCs are there.` }
 }
 
 /** Off is what its PC says or the others know; away may be a running PC that nobody reaches. */

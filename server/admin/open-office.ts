@@ -7,7 +7,9 @@ import { describeSession } from './connections.ts'
 import type { BackupJob } from './contract/backups.ts'
 import type { Connection } from './contract/connections.ts'
 import type { DatabaseMove } from './contract/database.ts'
+import type { Desktop } from './contract/desktop.ts'
 import type { HistoryEntry } from './contract/logs.ts'
+import { desktopOf } from './desktop.ts'
 import type { Events, Streams } from './events.ts'
 import { FarAdmin } from './far.ts'
 import { FiguresReader } from './figures.ts'
@@ -22,6 +24,8 @@ import { ScriptTokens } from './tokens.ts'
 const SWEEP_EVERY_MS = 60_000
 const FIGURES_MS = 1_000
 const TELL_FIGURES_MS = 2_000
+/** What the tray shows must be true within a second. */
+const DESKTOP_MS = 500
 
 /** The tables of the admin side, in the order they were added; for the migrations of the database. */
 export const adminMigrations: readonly string[] = [
@@ -46,6 +50,7 @@ export class OpenOffice {
   /** The other PCs. */
   readonly far: FarAdmin
   readonly #pc: string
+  readonly #version: string
   readonly #now: () => number
   readonly #log: Logger
   readonly #events: Events
@@ -58,6 +63,7 @@ export class OpenOffice {
     this.parts = office
     this.openedAt = now()
     this.#pc = admin.pc
+    this.#version = admin.version
     this.#now = now
     this.#log = log
     this.#events = pages.events
@@ -89,12 +95,25 @@ export class OpenOffice {
     this.#watch()
     this.#every(FIGURES_MS, this.#figuresTeller())
     this.#every(TELL_FIGURES_MS, async () => this.far.tellFigures(this.figures.own))
+    this.#every(DESKTOP_MS, this.#desktopTeller())
     this.#every(SWEEP_EVERY_MS, () => this.#sweep())
   }
 
   /** The devices that are connected to this PC. */
   connections(): Connection[] {
     return [...this.parts.sessions.all()].map(session => describeSession(session, this.#pc, this.#now()))
+  }
+
+  /** Why nobody can sign in on this PC now, as a sentence; undefined when people can. */
+  notReady(): string | undefined {
+    const { notReady, db } = this.parts
+    if (notReady) return notReady()
+    return db.state === 'up' ? undefined : 'The database is away.'
+  }
+
+  /** What the tray of this PC shows at this moment. */
+  get desktop(): Desktop {
+    return desktopOf(this, { version: this.#version, now: this.#now() })
   }
 
   /** Stops watching, and saves who is connected as seen now. */
@@ -203,6 +222,17 @@ export class OpenOffice {
       const now = await this.figures.read()
       if (JSON.stringify(now) !== told) this.#events.tell('figures', now)
       told = JSON.stringify(now)
+    }
+  }
+
+  /** While somebody follows: says when the tray would show another thing. */
+  #desktopTeller(): () => Promise<void> {
+    let told = ''
+    return async () => {
+      // Nothing is remembered while nobody follows: who comes then is told once, whatever it has read already.
+      const now = this.#events.hasFollowers ? JSON.stringify(this.desktop) : ''
+      if (now !== told && now !== '') this.#events.tell('desktop', {})
+      told = now
     }
   }
 

@@ -1,5 +1,5 @@
 /** The contract as an OpenAPI 3.1 document: its schemas are JSON Schema already. */
-import type { Endpoint } from './contract/endpoint.ts'
+import type { Access, Endpoint } from './contract/endpoint.ts'
 import { nothing } from './contract/endpoint.ts'
 import { Failure } from './contract/errors.ts'
 
@@ -58,8 +58,16 @@ function operation(operationId: string, endpoint: Endpoint): object {
         content: { 'application/json': { schema: { $ref: '#/components/schemas/Failure' } } },
       },
     },
-    security: access === 'admin' ? [{ cookie: [] }, { token: [] }] : [],
+    security: security[access],
   }
+}
+
+/** What is sent along to be let in. */
+const security: Record<Access, object[]> = {
+  open: [],
+  setup: [],
+  admin: [{ cookie: [] }, { token: [] }],
+  pc: [{ token: [] }],
 }
 
 function parameters(place: 'path' | 'query', schema: Endpoint['query']): object[] {

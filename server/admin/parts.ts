@@ -12,10 +12,11 @@ import type { RecentEntries } from '../log.ts'
 import type { ServerTls } from '../net/tls.ts'
 import type { Backup, BackupJob } from './contract/backups.ts'
 import type { DatabaseMove, DatabaseStatus } from './contract/database.ts'
+import type { DesktopUpdate } from './contract/desktop.ts'
 import type { Reply, Wellness } from './contract/endpoint.ts'
 import type { Mend } from './contract/errors.ts'
 import type { Joining, OfficeCard } from './contract/joining.ts'
-import type { discoverNodes, JoinRequest, Node } from './contract/nodes.ts'
+import type { discoverNodes, HandedOver, JoinRequest, Node } from './contract/nodes.ts'
 import type { RecoverySheet } from './contract/setup.ts'
 
 /** What there is from the start, office or not. */
@@ -40,6 +41,8 @@ export interface AdminParts {
     readonly adminPlain: number | undefined
   }
   readonly setup: SetupParts
+  /** Ends the server in order, as a signal of the operating system does. Answers at once. */
+  stop(): void
 }
 
 /** What the first page of set-up asks of main.ts. */
@@ -101,6 +104,8 @@ export interface OfficeParts {
   readonly merge: JoinDesk
   /** Why people cannot sign in on this PC now, as a sentence; undefined when they can. Absent: only the database is looked at. */
   notReady?(): string | undefined
+  /** Where an update of the program stands. Absent: nobody looks for any. */
+  update?(): DesktopUpdate
   /** Further checks for the Health page. */
   readonly checks?: readonly Check[]
 }
@@ -177,6 +182,8 @@ export interface CheckResult {
   readonly state: Wellness
   readonly sentence: string
   readonly lines?: string[]
+  /** While it is so, nobody can log in on this PC. */
+  readonly stopsChat?: boolean
   readonly mend?: Mend
 }
 
@@ -205,6 +212,10 @@ export interface NodesDesk {
   readonly clusterPort: number | undefined
   /** Where people connect to each PC: addresses best first, ports that are open. */
   readonly places: readonly NodePlace[]
+  /** Until when this PC is taken out (ISO 8601); null: until somebody resumes it; undefined: it works. */
+  readonly pausedUntil: string | null | undefined
+  /** Takes this PC out, also the only one: people whom nobody can take over are told, and let go. @param minutes undefined: until it is resumed */
+  pause(minutes: number | undefined): Promise<HandedOver>
   /** @throws Refusal when there are other PCs still */
   setEnabled(enabled: boolean, by: string): Promise<void>
   makeJoinCode(by: string): Promise<{ id: string; code: string; expiresAt: string }>
@@ -214,7 +225,7 @@ export interface NodesDesk {
   answerJoin(id: string, accept: boolean, by: string): Promise<void>
   discover(): Promise<Discovered>
   /** Each works from any PC on any other. @throws Refusal: unknown PC, it is off, it is the last one */
-  drain(name: string, by: string): Promise<{ moved: number; left: number }>
+  drain(name: string, by: string): Promise<HandedOver>
   resume(name: string, by: string): Promise<void>
   restart(name: string, by: string): Promise<void>
   remove(name: string, by: string): Promise<void>

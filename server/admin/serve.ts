@@ -17,7 +17,7 @@ export interface Call<E> {
   readonly reply: FastifyReply
 }
 
-/** Who asks, at an endpoint with access `admin`. */
+/** Who asks, at an endpoint with access `admin` or `pc`. */
 export function callerOf(call: { readonly request: FastifyRequest }): Caller {
   const { caller } = call.request
   if (!caller) throw new Error('This endpoint is open: nobody is known to ask.')

@@ -170,31 +170,28 @@ const LINKS_MAX = 16
 /** Tokens of links for the browser of this PC: each is good once and for a short while. In memory only. */
 export class LinkTokens {
   readonly #now: () => number
-  readonly #links = new Map<string, { username: string | undefined; until: number }>()
+  readonly #links = new Map<string, number>()
 
   constructor(now: () => number) {
     this.#now = now
   }
 
-  /**
-   * @param options.username whom it signs in; undefined: the first administrator
-   * @param options.lifeMs how long it is good for
-   */
-  make(options: { username: string | undefined; lifeMs: number }): { token: string; expiresAt: number } {
+  /** @param lifeMs how long it is good for */
+  make(lifeMs: number): { token: string; expiresAt: number } {
     const token = makeSecret()
-    const until = this.#now() + options.lifeMs
-    this.#links.set(hashSecret(token), { username: options.username, until })
+    const until = this.#now() + lifeMs
+    this.#links.set(hashSecret(token), until)
     const oldest = this.#links.keys().next().value
     if (this.#links.size > LINKS_MAX && oldest !== undefined) this.#links.delete(oldest)
     return { token, expiresAt: until }
   }
 
-  /** Uses a token up. @returns undefined when it is none, or too old */
-  take(token: string): { username: string | undefined } | undefined {
+  /** Uses a token up. @returns false when it is none, or too old */
+  take(token: string): boolean {
     const hash = hashSecret(token)
-    const link = this.#links.get(hash)
+    const until = this.#links.get(hash)
     this.#links.delete(hash)
-    return link && this.#now() < link.until ? { username: link.username } : undefined
+    return until !== undefined && this.#now() < until
   }
 }
 

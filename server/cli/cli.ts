@@ -18,10 +18,19 @@ export interface CommandSurroundings {
   readonly version: string
   /** Used without --data. */
   readonly dataFolder: string
+  /** Where a server of the system is found, without --data. */
+  readonly runFolder: string
   /** One line for standard output. */
   print(text: string): void
   /** One line for standard error. */
   complain(text: string): void
+}
+
+/** What of it a command that does something needs. */
+interface Surroundings extends Omit<CommandSurroundings, 'dataFolder' | 'runFolder'> {
+  readonly folder: string
+  /** undefined when the command named its data folder. */
+  readonly runFolder?: string | undefined
 }
 
 type WorkCommand = Exclude<Command, { name: 'run' | 'version' | 'help' }>
@@ -40,9 +49,9 @@ export async function runCommand(
     return 0
   }
   try {
-    return await carryOut(command, {
-      ...{ folder: command.data ?? here.dataFolder, version: here.version, print, complain },
-    })
+    const { data } = command
+    const place = data === undefined ? { folder: here.dataFolder, runFolder: here.runFolder } : { folder: data }
+    return await carryOut(command, { ...place, version: here.version, print, complain })
   } catch (error) {
     if (error instanceof PipeFault) {
       complain(error.message)
@@ -57,14 +66,9 @@ export async function runCommand(
 
 async function carryOut(
   command: WorkCommand,
-  {
-    folder,
-    version,
-    print,
-    complain,
-  }: { folder: string; version: string; print: (text: string) => void; complain: (text: string) => void },
+  { folder, runFolder, version, print, complain }: Surroundings,
 ): Promise<number> {
-  const server = (): Promise<Client> => connect(folder)
+  const server = (): Promise<Client> => connect(folder, runFolder)
   const output = { json: command.json, print }
   switch (command.name) {
     case 'status':
@@ -74,18 +78,18 @@ async function carryOut(
     case 'user':
       return user(await server(), command, { print, readPassword: () => readPiped() })
     case 'db':
-      return database(command, folder, output)
+      return database(command, { folder, server }, output)
     case 'backup':
       return backup(await server(), command, output)
     case 'restore':
-      return restoreBackup(command, { folder, print, complain })
+      return restoreBackup(command, { folder, runFolder, print, complain })
     case 'nodes':
       return nodes(await server(), command, output)
     case 'join-code':
       return joinCode(await server(), output)
     case 'join':
       // Needs much of the server, the others next to nothing.
-      return (await import('./join.ts')).join(command, { folder, version, print })
+      return (await import('./join.ts')).join(command, { folder, runFolder, version, print })
     case 'drain':
       return drain(await server(), command, output)
     default:
@@ -95,7 +99,7 @@ async function carryOut(
 
 async function database(
   command: DatabaseCommand,
-  folder: string,
+  { folder, server }: { folder: string; server: () => Promise<Client> },
   output: { json: boolean; print: (text: string) => void },
 ): Promise<number> {
   switch (command.action) {
@@ -104,10 +108,10 @@ async function database(
     case 'trust':
       return trust(folder, output)
     case 'status':
-      return databaseStatus(await connect(folder), output)
+      return databaseStatus(await server(), output)
     case 'move':
     case 'steer-move':
-      return move(await connect(folder), command, { ...output, terminal: process.stdout })
+      return move(await server(), command, { ...output, terminal: process.stdout })
     default:
       return command satisfies never
   }

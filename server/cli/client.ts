@@ -33,11 +33,16 @@ export interface CallInput<E> {
 export type Client = <E extends Endpoint>(endpoint: E, input?: CallInput<E>) => Promise<Reply<E>>
 
 /**
- * Finds the running server of a data folder.
+ * Finds the running server.
+ * @param folder its data folder
+ * @param runFolder where that of the system is found; undefined when somebody named the data folder: then it is that one or none
  * @throws CallFault when none runs there; each call throws it with what the server refused
  */
-export async function connect(folder: string): Promise<Client> {
-  const run = await findRun(folder)
+export async function connect(folder: string, runFolder?: string): Promise<Client> {
+  const run = await findRun(folder, runFolder)
+  const where = `on the data folder ${folder}`
+  if (!run)
+    throw new CallFault(`No server runs ${where}: start it with “lanthorn run”, or name another folder with --data.`)
   const ca = run.adminUrl.startsWith('https:') ? await trusted(folder) : undefined
   return async (endpoint, input = {}) => {
     const { status, text } = await send(run, ca, endpoint, input)
@@ -48,15 +53,29 @@ export async function connect(folder: string): Promise<Client> {
   }
 }
 
-async function findRun(folder: string): Promise<RunFile> {
-  const where = `on the data folder ${folder}`
+/** The running server: that of the data folder, else the one of the system. @throws CallFault when there may be one, but not for this user */
+export async function findRun(folder: string, runFolder?: string): Promise<RunFile | undefined> {
+  const own = await readOrRefused(folder)
+  if (own && own !== 'refused') return own
+  const system = runFolder === undefined ? undefined : await readOrRefused(runFolder)
+  if (system && system !== 'refused') return system
+  if (own)
+    throw new CallFault(
+      `The server on the data folder ${folder} belongs to another user: run this as that user, or as an administrator.`,
+    )
+  if (system)
+    throw new CallFault(
+      'The server of this computer is not open to this user: run this as an administrator, or as a member of the group lanthorn.',
+    )
+  return undefined
+}
+
+async function readOrRefused(folder: string): Promise<RunFile | 'refused' | undefined> {
   try {
-    const run = await readRunFile(folder)
-    if (run) return run
+    return await readRunFile(folder)
   } catch {
-    throw new CallFault(`The server ${where} belongs to another user: run this as that user, or as an administrator.`)
+    return 'refused'
   }
-  throw new CallFault(`No server runs ${where}: start it with “lanthorn run”, or name another folder with --data.`)
 }
 
 /** The office's own authority, besides what everybody trusts. */

@@ -108,11 +108,14 @@ CODE may be -: it is read from standard input. Afterwards “lanthorn run” sta
 Without a person: a token in the autosetup file (“cluster”) on all PCs.
 `,
   drain: `lanthorn drain [NAME] [--resume] [--data DIR] [--json]
+lanthorn drain --minutes N
 
 Takes a PC (this one without a NAME) out for maintenance: its people go on to other PCs, nobody
 logs in there. It stays so over a restart.
 
   --resume         people can log in there again
+  --minutes N      this PC for so long, then they can by themselves; also where it is the only one:
+                   then its people cannot chat meanwhile
 `,
 }
 

@@ -9,13 +9,14 @@ import { JoinFault, type Welcome } from '../cluster/welcome.ts'
 import { defaultCluster, defaultListen } from '../config.ts'
 import { DataFolderFault, openDataFolder } from '../node.ts'
 import { applicantOf, settleIn, withClusterPort } from '../nodes/settling-in.ts'
-import { CallFault, type Client, connect } from './client.ts'
+import { CallFault, type Client, connect, findRun } from './client.ts'
 import type { JoinCommand } from './parse-nodes.ts'
 import { readPiped } from './piped.ts'
-import { readRunFile } from './run-file.ts'
 
 interface Here {
   readonly folder: string
+  /** Where a server of the system is found; undefined when the folder was named. */
+  readonly runFolder?: string | undefined
   readonly version: string
   print(text: string): void
 }
@@ -26,7 +27,8 @@ const LOOK_MS = 500
 export async function join(command: JoinCommand, here: Here): Promise<number> {
   const to = command.to === '-' ? ((await readPiped()) ?? '').trim() : command.to
   const isAddress = readAddress(to) !== undefined && !/^[A-Z0-9]+(-[A-Z0-9]{4}){2,}/i.test(to)
-  if (await readRunFile(here.folder)) return joinRunning(await connect(here.folder), to, isAddress, here)
+  if (await findRun(here.folder, here.runFolder))
+    return joinRunning(await connect(here.folder, here.runFolder), to, isAddress, here)
   try {
     const { office, name } = await joinHere(to, isAddress, here)
     here.print(

@@ -1,4 +1,5 @@
 /** `lanthorn nodes`, `join-code` and `drain`: the PCs of the office. */
+import { pauseHere } from '../admin/contract/desktop.ts'
 import {
   discoverNodes,
   drainNode,
@@ -8,7 +9,7 @@ import {
   type NodeState,
   resumeNode,
 } from '../admin/contract/nodes.ts'
-import { counted } from '../admin/words.ts'
+import { counted, handedOver } from '../admin/words.ts'
 import type { Client } from './client.ts'
 import type { DrainCommand, NodesCommand } from './parse-nodes.ts'
 
@@ -74,11 +75,14 @@ export async function drain(call: Client, command: DrainCommand, { json, print }
     print(json ? JSON.stringify({ name }) : `People can log in on ${name} again.`)
     return 0
   }
-  const done = await call(drainNode, { params: { name } })
-  if (json) print(JSON.stringify({ name, ...done }))
-  else {
-    const left = done.left > 0 ? `, ${done.left} had to connect again` : ''
-    print(`${name} is taken out: ${counted(done.moved, 'device')} went to other PCs${left}. Back with --resume.`)
-  }
+  const { minutes } = command
+  const done =
+    minutes === undefined ? await call(drainNode, { params: { name } }) : await call(pauseHere, { body: { minutes } })
+  const time = minutes === undefined ? '' : ` for ${counted(minutes, 'minute')}`
+  print(
+    json
+      ? JSON.stringify({ name, ...done })
+      : `${name} is taken out${time}: ${handedOver(done)}. Back at once with --resume.`,
+  )
   return 0
 }

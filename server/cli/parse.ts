@@ -75,7 +75,7 @@ const known: Record<Topic, Options> = {
   nodes: { data: text, json: flag, discover: flag },
   'join-code': { data: text, json: flag },
   join: { data: text, json: flag },
-  drain: { data: text, json: flag, resume: flag },
+  drain: { data: text, json: flag, resume: flag, minutes: text },
 }
 const topics = Object.keys(known) as Topic[]
 const actions = ['add', 'remove', 'list', 'password'] as const

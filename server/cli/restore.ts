@@ -5,15 +5,16 @@ import pino from 'pino'
 import { restoreBackup as endpoint } from '../admin/contract/backups.ts'
 import { getSession } from '../admin/contract/session.ts'
 import { wait } from './backup.ts'
-import { CallFault, connect } from './client.ts'
+import { CallFault, connect, findRun } from './client.ts'
 import { marks } from './marks.ts'
 import type { RestoreCommand } from './parse-database.ts'
 import { readPiped, readUrl } from './piped.ts'
-import { readRunFile } from './run-file.ts'
 
 /** Where it writes, and on which data folder. */
 interface Surroundings {
   readonly folder: string
+  /** Where a server of the system is found; undefined when the folder was named. */
+  readonly runFolder?: string | undefined
   print(text: string): void
   complain(text: string): void
 }
@@ -27,18 +28,18 @@ const PRINT_EVERY_MS = 1_000
  */
 export async function restoreBackup(command: RestoreCommand, here: Surroundings): Promise<number> {
   const isFolder = existsSync(path.join(command.from, 'manifest.json')) || command.from.includes(path.sep)
-  if (isFolder && !(await readRunFile(here.folder))) return restoreLost(command, here)
+  if (isFolder && !(await findRun(here.folder, here.runFolder))) return restoreLost(command, here)
   return restoreRunning({ ...command, from: isFolder ? path.resolve(command.from) : command.from }, here)
 }
 
-async function restoreRunning(command: RestoreCommand, { folder, print }: Surroundings): Promise<number> {
-  const call = await connect(folder)
+async function restoreRunning(command: RestoreCommand, here: Surroundings): Promise<number> {
+  const call = await connect(here.folder, here.runFolder)
   if (!command.isSure)
     throw new CallFault('This puts the whole office back to the time of that backup: say --yes if you mean it.')
   const url = command.url === undefined ? undefined : await readUrl(command.url)
   const { domain = '' } = await call(getSession)
   const body = { confirm: domain, ...(url !== undefined && { url }) }
-  return wait(call, await call(endpoint, { params: { name: command.from }, body }), command.json, { print })
+  return wait(call, await call(endpoint, { params: { name: command.from }, body }), command.json, here)
 }
 
 async function restoreLost(command: RestoreCommand, here: Surroundings): Promise<number> {

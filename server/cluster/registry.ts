@@ -8,8 +8,6 @@ export interface RegisteredNode extends KnownNode {
   readonly hazelcast: string | undefined
   /** Its start that was registered last. */
   readonly epoch: number
-  /** Taken out for maintenance: nobody logs in there. */
-  readonly drained: boolean
   /** Whether it said that it stopped. */
   readonly stopped: boolean
   /** How long ago it was last seen, by the clock of the database, in milliseconds. */
@@ -22,7 +20,10 @@ export type Newcomer = Omit<KnownNode, 'number'> & { readonly version: string; r
 /** Most PCs of one office. */
 export const NODES_MAX = 64
 
-/** Numbers come from a sequence and are never used again; a removed node keeps its row, so that its key is known as that of a stranger. */
+/**
+ * Numbers come from a sequence and are never used again; a removed node keeps its row, so that its key is known as that of a stranger.
+ * `drained` is read by PCs of the first version only: whether a PC is taken out stands in its own data folder.
+ */
 export const registryMigrations: readonly string[] = [
   `CREATE TABLE node (
      number integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -52,12 +53,11 @@ interface Row {
   version: string
   hazelcast: string | null
   epoch: number
-  drained: boolean
   stopped: boolean
   unseen_ms: number
 }
 
-const columns = `number, id, name, key, addresses, version, hazelcast, epoch, drained, stopped,
+const columns = `number, id, name, key, addresses, version, hazelcast, epoch, stopped,
   (extract(epoch FROM clock_timestamp() - seen_at) * 1000)::float8 AS unseen_ms`
 
 /** All nodes of the office, by number. @throws DatabaseAway */
@@ -165,11 +165,6 @@ export async function registerStop(db: Queryable, number: number): Promise<void>
 /** Removes a node for good. @throws DatabaseAway */
 export async function removeNode(db: Queryable, number: number): Promise<void> {
   await markRemoved(db, number)
-}
-
-/** Whether people may log in there. @throws DatabaseAway */
-export async function setDrained(db: Queryable, number: number, drained: boolean): Promise<void> {
-  await db.query('UPDATE node SET drained = $2 WHERE number = $1', [number, drained], { repeat: true })
 }
 
 async function markRemoved(db: Queryable, number: number): Promise<void> {

@@ -71,6 +71,11 @@ export class Sessions {
     return this.#byJid.size
   }
 
+  /** How many people have a session here. */
+  get people(): number {
+    return this.#byUser.size
+  }
+
   /** Every session of this node. */
   all(): IterableIterator<Session> {
     return this.#byJid.values()

@@ -1,4 +1,6 @@
 /** The people of this PC go to others: before it stops, is started anew, or is taken out for maintenance. */
+import type { HandedOver } from '../admin/contract/nodes.ts'
+import type { Office } from '../office.ts'
 import type { GossipWord } from './gossip.ts'
 import type { OfficeCluster } from './office-cluster.ts'
 
@@ -9,14 +11,12 @@ const portOf = { tcp: 'c2s', tls: 'c2sTls', websocket: 'web' } as const
 
 /**
  * Sends all clients away, to the PC with the fewest people, and takes no new ones. Resolves when their sessions are there, or the time is over.
- * @param options.always also with nobody to hand them to: this PC was taken out before it was started anew
+ * @param options.always also with nobody to hand them to: this PC is taken out
  */
-export async function handOver(
-  cluster: OfficeCluster,
-  options: { always?: boolean } = {},
-): Promise<{ moved: number; left: number }> {
+export async function handOver(cluster: OfficeCluster, options: { always?: boolean } = {}): Promise<HandedOver> {
   const streams = cluster.opened?.office.streams
-  if (!streams || streams.isDraining || !(options.always || othersOf(cluster).length > 0)) return { moved: 0, left: 0 }
+  const isAlone = othersOf(cluster).length === 0
+  if (!streams || streams.isDraining || (isAlone && !options.always)) return { moved: 0, left: 0 }
   cluster.isDraining = true
   const sent = new Map<string, number>()
   return streams.drain(
@@ -30,8 +30,21 @@ export async function handOver(
       const host = hostOf(to.word.host ?? '')
       return kind === 'websocket' ? `wss://${host}:${port}/ws` : `${host}:${port}`
     },
-    { limitMs: LIMIT_MS },
+    { limitMs: LIMIT_MS, isAlone },
   )
+}
+
+/** Nobody stays on this PC, nobody new comes. */
+export async function sendAway(office: Office | undefined, cluster: OfficeCluster | undefined): Promise<HandedOver> {
+  if (cluster) return handOver(cluster, { always: true })
+  if (!office || office.streams.isDraining) return { moved: 0, left: 0 }
+  return office.streams.drain(() => undefined, { isAlone: true })
+}
+
+/** People can log in on this PC again. */
+export function takeBack(office: Office | undefined, cluster: OfficeCluster | undefined): void {
+  office?.streams.resumeService()
+  if (cluster) cluster.isDraining = false
 }
 
 /** PCs where people can log in now. */

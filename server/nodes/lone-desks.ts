@@ -1,11 +1,12 @@
 /** The desks behind the pages about PCs, for an office that other PCs cannot join: there is this one, and nothing can be done with it. */
 import type { Joining } from '../admin/contract/joining.ts'
-import type { Node } from '../admin/contract/nodes.ts'
+import type { HandedOver, Node } from '../admin/contract/nodes.ts'
 import type { NodePlace, NodesDesk } from '../admin/parts.ts'
 import { type Refusal, refusal } from '../admin/problem.ts'
 import type { Chat } from '../chat.ts'
-import { chatPorts } from './nodes-desk.ts'
+import { chatPorts, type NodeActions } from './nodes-desk.ts'
 import type { NodeStatus, StatusReader } from './status.ts'
+import { officeSentence, takenOut } from './view.ts'
 
 const LOOK_MS = 2_000
 const alone = (): Refusal =>
@@ -20,7 +21,6 @@ export const idle: Joining = { state: 'idle', steps: [] }
 export class LoneNodesDesk implements NodesDesk {
   readonly enabled = false
   readonly node: string
-  readonly sentence = 'One PC carries the office.'
   readonly requests = []
   readonly codes = []
   readonly clusterPort = undefined
@@ -38,7 +38,19 @@ export class LoneNodesDesk implements NodesDesk {
   }
 
   get nodes(): readonly Node[] {
-    return [loneNode(this.node, this.#status)]
+    return [loneNode(this.node, this.#status, this.pausedUntil !== undefined)]
+  }
+
+  get sentence(): string {
+    return this.pausedUntil === undefined ? 'One PC carries the office.' : officeSentence(this.nodes)
+  }
+
+  get pausedUntil(): string | null | undefined {
+    return this.#options.pause.until
+  }
+
+  pause(minutes: number | undefined): Promise<HandedOver> {
+    return this.#options.pause.begin(minutes)
   }
 
   get places(): readonly NodePlace[] {
@@ -69,8 +81,8 @@ export class LoneNodesDesk implements NodesDesk {
     return Promise.reject(alone())
   }
 
-  resume(): Promise<never> {
-    return Promise.reject(alone())
+  resume(): Promise<void> {
+    return this.#options.pause.end()
   }
 
   async restart(): Promise<void> {
@@ -106,7 +118,7 @@ export class LoneNodesDesk implements NodesDesk {
   }
 }
 
-export interface LoneOptions {
+export interface LoneOptions extends Pick<NodeActions, 'pause' | 'restart'> {
   readonly node: string
   readonly reader: StatusReader
   chat(): Chat | undefined
@@ -116,12 +128,10 @@ export interface LoneOptions {
   addresses(): readonly string[]
   /** Lets other PCs join from now on. @throws Refusal */
   enable(by: string): Promise<void>
-  /** Ends the chat part in order and starts it anew. */
-  restart(): Promise<void>
   complain(error: unknown): void
 }
 
-function loneNode(name: string, status: NodeStatus | undefined): Node {
+function loneNode(name: string, status: NodeStatus | undefined, isPaused: boolean): Node {
   const common = { number: 1, name, here: true, canRemove: false, whyNotRemove: 'It is the only PC of the office.' }
   if (!status) {
     const unknown = { people: 0, connections: 0, routes: 0, addresses: [], links: [] }
@@ -139,9 +149,10 @@ function loneNode(name: string, status: NodeStatus | undefined): Node {
   return {
     ...common,
     ...told,
+    ...(isPaused && { state: 'paused' }),
     links: [...links],
     seenAt: new Date().toISOString(),
-    sentence: 'Works.',
+    sentence: isPaused ? takenOut : 'Works.',
     settings: 'applied',
   }
 }

@@ -11,7 +11,6 @@ import {
   registerStart,
   registerStop,
   removeNode,
-  setDrained,
   touchNode,
 } from '../cluster/registry.ts'
 import { type Applicant, JoinFault, type Welcome } from '../cluster/welcome.ts'
@@ -191,14 +190,6 @@ export class Membership {
     await this.#use(this.nodes)
     bus.tell(undefined, 'nodes', { nodes: this.nodes, removed: node.number } satisfies Hint)
     log.info({ node: node.name, number: node.number }, 'a PC was removed from the office')
-  }
-
-  /** Whether people may log in on this node: the others see it from now on. @throws DatabaseAway */
-  async setDrained(number: number, drained: boolean): Promise<void> {
-    if (!this.#db) return
-    await setDrained(this.#db, number, drained)
-    await this.read()
-    this.#options.bus.tell(undefined, 'nodes', { nodes: this.nodes } satisfies Hint)
   }
 
   /** Others may know that nobody need wait for this node. @param db while it is open still */

@@ -19,7 +19,7 @@ import type { Store } from '../store.ts'
 import { aroundOffice } from './around-office.ts'
 import type { DatabasePlace } from './database-place.ts'
 import { foundOffice } from './founding.ts'
-import { handOver } from './hand-over.ts'
+import { handOver, sendAway, takeBack } from './hand-over.ts'
 import { wizardDesk } from './joining.ts'
 import { LoneNodesDesk } from './lone-desks.ts'
 import { LoneWatch } from './lone-watch.ts'
@@ -27,6 +27,7 @@ import { mergeDesk } from './merging.ts'
 import { ClusterNodesDesk } from './nodes-desk.ts'
 import { OfficeCluster, TOKEN_SECRET } from './office-cluster.ts'
 import { clusterAddresses } from './open-cluster.ts'
+import { Pause } from './pause.ts'
 import { provision } from './provision.ts'
 import { choose, followSettings, settingsOf } from './settings-followed.ts'
 import { applicantOf, settleIn, withClusterPort } from './settling-in.ts'
@@ -66,6 +67,7 @@ export class Neighbourhood {
   readonly #mergeDesk: JoinDesk
   readonly #options: NeighbourhoodOptions
   readonly #reader: StatusReader
+  readonly #pause: Pause
   #known: KnownNodes | undefined
   #cluster: OfficeCluster | undefined
   #around: Surroundings | undefined
@@ -75,9 +77,15 @@ export class Neighbourhood {
   #isRestored = false
 
   constructor(options: NeighbourhoodOptions) {
-    const { version, folder } = options
+    const { version, folder, log, signal } = options
     this.#options = options
     this.#reader = new StatusReader({ version, dataDir: folder.dir, startedAt: Date.now() })
+    this.#pause = new Pause({
+      ...{ folder, log, signal, now: Date.now },
+      sendAway: () => sendAway(options.office(), this.#cluster),
+      takeBack: () => takeBack(options.office(), this.#cluster),
+      note: sentence => options.admin().inside.office().history.add({ by: 'Lanthorn', kind: 'pc', sentence }),
+    })
     const joining = {
       applicant: () => this.#applicant(),
       offices: () => this.#around?.cards ?? [],
@@ -224,29 +232,22 @@ export class Neighbourhood {
     const cluster = this.#cluster
     this.#desk?.close()
     const restart = async (): Promise<void> => {
-      void (async () => {
-        await this.handOver()
-        await reopen('Chat is started anew on this PC: this takes some seconds.')
-      })().catch(err => log.error({ err }, 'chat could not be started anew'))
+      this.handOver()
+        .then(() => reopen('Chat is started anew on this PC: this takes some seconds.'))
+        .catch(err => log.error({ err }, 'chat could not be started anew'))
     }
     if (cluster) {
       cluster.open({ office, store })
       this.#lookFor(cluster, office)
       cluster.isDraining = false
-      if (cluster.isTakenOut) void handOver(cluster, { always: true })
       this.#desk = new ClusterNodesDesk(cluster, {
-        drain: () => handOver(cluster, { always: true }),
-        resume: async () => {
-          this.#options.office()?.streams.resumeService()
-          cluster.isDraining = false
-        },
-        restart,
+        ...{ pause: this.#pause, restart },
         setEnabled: (enabled, by) => choose(office, enabled, by),
         discover: async () => (await this.#around?.look()) ?? [],
       })
     } else {
       this.#desk = new LoneNodesDesk({
-        ...{ node: office.identity.node, reader: this.#reader, restart },
+        ...{ pause: this.#pause, restart, node: office.identity.node, reader: this.#reader },
         addresses: () => addressesOf(this.#options.listen().host),
         chat: () => this.#options.office()?.chat,
         isDatabaseOutside: () => store.kind === 'outside',
@@ -255,6 +256,7 @@ export class Neighbourhood {
         complain: err => log.warn({ err }, 'the state of this PC could not be read'),
       })
     }
+    this.#pause.goOn()
     followSettings(office, {
       log,
       others: () => this.#cluster?.peers.map(({ node }) => node.name) ?? [],

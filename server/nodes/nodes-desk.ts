@@ -1,5 +1,5 @@
 /** The page about the PCs, on whichever of them it is opened: what is asked of another PC is asked there over the bus. */
-import type { JoinRequest, Node } from '../admin/contract/nodes.ts'
+import type { HandedOver, JoinRequest, Node } from '../admin/contract/nodes.ts'
 import type { Discovered, NodePlace, NodesDesk } from '../admin/parts.ts'
 import { type Refusal, refusal } from '../admin/problem.ts'
 import { CallFault } from '../cluster/mesh.ts'
@@ -7,6 +7,7 @@ import type { KnownNode } from '../cluster/node.ts'
 import { readAddress } from '../cluster/pairing/address.ts'
 import { JoinFault } from '../cluster/welcome.ts'
 import type { OfficeCluster } from './office-cluster.ts'
+import type { Pause } from './pause.ts'
 import { officeSentence, viewOf } from './view.ts'
 
 const ASK_MS = 5_000
@@ -15,8 +16,7 @@ const LONG_MS = 20_000
 
 /** What this PC does when it is asked, here or from another PC. */
 export interface NodeActions {
-  drain(): Promise<{ moved: number; left: number }>
-  resume(): Promise<void>
+  readonly pause: Pick<Pause, 'until' | 'begin' | 'end'>
   /** Begins it and answers. */
   restart(): Promise<void>
   setEnabled(enabled: boolean, by: string): Promise<void>
@@ -38,8 +38,8 @@ export class ClusterNodesDesk implements NodesDesk {
     this.#actions = actions
     this.node = cluster.name
     this.#undo = [
-      bus.onAsk('pc-drain', () => this.#drainHere()),
-      bus.onAsk('pc-resume', () => this.#resumeHere()),
+      bus.onAsk('pc-drain', () => actions.pause.begin(undefined)),
+      bus.onAsk('pc-resume', () => actions.pause.end()),
       bus.onAsk('pc-restart', () => actions.restart()),
       bus.onAsk('pc-remove', (body: { name: string }) => this.remove(body.name)),
       bus.onAsk('pc-answer', (body: { id: string; accept: boolean; by: string }) =>
@@ -101,6 +101,14 @@ export class ClusterNodesDesk implements NodesDesk {
     })
   }
 
+  get pausedUntil(): string | null | undefined {
+    return this.#actions.pause.until
+  }
+
+  pause(minutes: number | undefined): Promise<HandedOver> {
+    return this.#actions.pause.begin(minutes)
+  }
+
   async setEnabled(enabled: boolean, by: string): Promise<void> {
     if (enabled) return
     const others = this.#cluster.peers.map(({ node }) => node.name)
@@ -133,19 +141,19 @@ export class ClusterNodesDesk implements NodesDesk {
     return this.#actions.discover()
   }
 
-  async drain(name: string): Promise<{ moved: number; left: number }> {
+  async drain(name: string): Promise<HandedOver> {
     const node = this.#find(name)
     if (this.#cluster.membership.nodes.length === 1)
       throw refusal('refused', 'This is the only PC of the office: there is nobody to hand people over to.')
     const on = this.nodes.filter(one => one.name !== name && one.state === 'on')
     if (on.length === 0) throw refusal('refused', `No other PC works at the moment: ${name} must stay.`)
-    if (node.name === this.node) return this.#drainHere()
-    return (await this.#ask(name, 'pc-drain', {}, LONG_MS)) as { moved: number; left: number }
+    if (node.name === this.node) return this.pause(undefined)
+    return (await this.#ask(name, 'pc-drain', {}, LONG_MS)) as HandedOver
   }
 
   async resume(name: string): Promise<void> {
     const node = this.#find(name)
-    if (node.name === this.node) await this.#resumeHere()
+    if (node.name === this.node) await this.#actions.pause.end()
     else await this.#ask(name, 'pc-resume', {}, ASK_MS)
   }
 
@@ -177,23 +185,6 @@ export class ClusterNodesDesk implements NodesDesk {
     const node = this.#cluster.membership.nodes.find(one => one.name === name)
     if (!node) throw refusal('not-found', `There is no PC called ${name} in this office.`)
     return node
-  }
-
-  async #drainHere(): Promise<{ moved: number; left: number }> {
-    const done = await this.#actions.drain()
-    await this.#note(true)
-    return done
-  }
-
-  async #resumeHere(): Promise<void> {
-    await this.#actions.resume()
-    await this.#note(false)
-  }
-
-  /** Stays so over a restart. */
-  async #note(drained: boolean): Promise<void> {
-    const { membership, ground } = this.#cluster
-    await membership.setDrained(ground.self.number, drained)
   }
 
   async #answerHere(id: string, accept: boolean, by: string): Promise<void> {

@@ -198,12 +198,6 @@ export class OfficeCluster {
     this.#opened = undefined
   }
 
-  /** Whether this node was taken out for maintenance, as the registry has it. */
-  get isTakenOut(): boolean {
-    const { number } = this.ground.self
-    return this.membership.registered.some(node => node.number === number && node.drained)
-  }
-
   /** Whether this node hands its people over, or has. */
   get isDraining(): boolean {
     return this.#isDraining

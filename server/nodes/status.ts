@@ -46,15 +46,15 @@ export class StatusReader {
   async read(chat: Chat | undefined, facts: StatusFacts): Promise<NodeStatus> {
     const { version, dataDir, startedAt } = this.#options
     const { bavail, blocks, bsize } = await statfs(dataDir)
-    const sessions = chat ? [...chat.parts.sessions.all()] : []
+    const sessions = chat?.parts.sessions
     return {
       ...facts,
       system: this.#system,
       version,
       upSince: new Date(startedAt).toISOString(),
       addresses: interfaceAddresses(),
-      people: new Set(sessions.map(({ username }) => username)).size,
-      connections: sessions.length,
+      people: sessions?.people ?? 0,
+      connections: sessions?.size ?? 0,
       routes: chat?.parts.directory.size ?? 0,
       cpuPercent: this.#cpuPercent(),
       memoryBytes: process.memoryUsage.rss(),

@@ -1,5 +1,6 @@
 /** What the pages say of each PC, in sentences: put together from what it tells of itself, what its links are like, and the registry. */
 import type { Node, NodeLink } from '../admin/contract/nodes.ts'
+import { timeOf } from '../admin/words.ts'
 import type { Peer } from '../cluster/mesh.ts'
 import type { KnownNode } from '../cluster/node.ts'
 import type { RegisteredNode } from '../cluster/registry.ts'
@@ -7,6 +8,8 @@ import type { Heard } from './gossip.ts'
 import type { NodeStatus } from './status.ts'
 
 const SLOW_MS = 5
+/** How a PC is that is paused. */
+export const takenOut = 'Is taken out for maintenance: nobody logs in there.'
 
 /** Everything that is known of one PC here. */
 export interface NodeFacts {
@@ -85,8 +88,7 @@ function placeOf(node: KnownNode, ownerName: string | undefined): Pick<Node, 'da
 
 function stateOf({ peer, registered }: NodeFacts, word: NodeStatus | undefined): Node['state'] {
   if (word) return word.state
-  if (!peer) return registered?.drained ? 'paused' : 'on'
-  if (peer.state === 'up') return 'starting'
+  if (!peer || peer.state === 'up') return 'starting'
   if (peer.state === 'suspected') return 'away'
   return peer.state === 'gone' && !registered?.stopped ? 'away' : 'off'
 }
@@ -97,7 +99,7 @@ function sentenceOf(facts: NodeFacts, state: Node['state'], word: NodeStatus | u
     case 'starting':
       return 'Is starting.'
     case 'paused':
-      return 'Is taken out for maintenance: nobody logs in there.'
+      return takenOut
     case 'away':
     case 'off': {
       if (peer?.trouble !== undefined && peer.epoch === 0 && registered?.stopped === false) return peer.trouble
@@ -120,13 +122,6 @@ function whyNotRemove({ node, count, ownerName }: NodeFacts): string | undefined
   if (count <= 1) return 'It is the only PC of the office.'
   if (ownerName === node.name) return 'The main database is on it: move the data to another PC first.'
   return undefined
-}
-
-/** '10:04', with the day when it was another one. */
-function timeOf(at: number, now: number): string {
-  const date = new Date(at)
-  const time = `${String(date.getHours()).padStart(2, '0')}:${String(date.getMinutes()).padStart(2, '0')}`
-  return date.toDateString() === new Date(now).toDateString() ? time : `${date.toISOString().slice(0, 10)} ${time}`
 }
 
 function isOlder(one: string, other: string): boolean {

@@ -13,7 +13,7 @@ export type SeeOther = (kind: Outlet['transport']) => string | undefined
 export interface DrainProgress {
   /** Sessions that another node has fetched. */
   readonly moved: number
-  /** Sessions that are still here. */
+  /** Sessions that are still here; when there is no other node, those that ended. */
   readonly left: number
 }
 
@@ -21,6 +21,8 @@ export interface DrainOptions {
   /** The latest end, in milliseconds. */
   readonly limitMs?: number
   readonly onProgress?: (progress: DrainProgress) => void
+  /** There is no other node: nothing is waited for, sessions end. */
+  readonly isAlone?: boolean
 }
 
 const LIMIT_MS = 10_000
@@ -33,7 +35,7 @@ const LOOK_MS = 50
 export function seeOther(to: SeeOther, kind: Outlet['transport']): StreamError {
   const place = to(kind)
   return place === undefined
-    ? new StreamError('system-shutdown', 'This server is about to stop. Connect again in a moment.')
+    ? new StreamError('system-shutdown', 'Nobody can connect to this server at the moment. Try again later.')
     : new StreamError('see-other-host', 'This server is about to stop, another one goes on.', place)
 }
 
@@ -57,6 +59,7 @@ export async function sendAway(
     told = `${now.moved} ${now.left}`
     return now
   }
+  const alone = options.isAlone ? [...streams.parts.sessions.all()] : []
   let sent = 0
   for (const stream of [...streams]) {
     if (isDone()) break
@@ -65,6 +68,8 @@ export async function sendAway(
     tell()
     await pause(BATCH_PAUSE_MS)
   }
+  await Promise.all(alone.map(session => streams.parts.sessions.end(session, 'shutdown')))
+  if (options.isAlone) return { moved: 0, left: alone.length }
   while (tell().left > 0 && !isDone()) await pause(LOOK_MS)
   return progress()
 }

@@ -14,7 +14,7 @@ export function whyNotReady(options: {
 }): string | undefined {
   const { streams, db, cluster } = options
   if (streams.isClosed) return 'Chat is being closed on this PC.'
-  if (streams.isDraining) return 'This PC is sending its people to the others.'
+  if (streams.isDraining) return 'Nobody can log in on this PC now: it is taken out, or about to stop.'
   const fault = cluster?.()
   if (fault !== undefined) return fault
   // All PCs have the same database: while it is away, those who are here go on, and who signed in lately still can.

@@ -39,6 +39,8 @@ export interface AdminBenchOptions {
   stage?: 'ready' | 'fresh'
   uiFolder?: string
   checks?: readonly Check[]
+  /** Further parts of the office. */
+  office?: Partial<Pick<OfficeParts, 'notReady' | 'update'>>
   createOffice?: (make: () => Promise<void>) => Promise<OfficeMade>
 }
 
@@ -52,6 +54,8 @@ export class AdminBench implements AsyncDisposable {
   /** Milliseconds added to the clock. */
   readonly clock: { ahead: number }
   chat: Chat | undefined
+  /** Whether the server was asked to stop. */
+  isStopped = false
   readonly dataFolder: string
   /** What stands behind the Database, Backup and PCs pages: in memory, moved on by the test. */
   readonly desks: AdminDesks
@@ -156,7 +160,8 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
     closers.push(() => chat.close())
     bench.chat = chat
     await chat.parts.accounts.create({ ...admin, isAdmin: true })
-    await bench.admin.open(await officeOf(chat, { office, domain, now, secrets, desks, checks: options.checks ?? [] }))
+    const parts = await officeOf(chat, { office, domain, now, secrets, desks, checks: options.checks ?? [] })
+    await bench.admin.open({ ...parts, ...options.office })
   }
   const parts: AdminParts = {
     version: '0.0.0-test',
@@ -182,6 +187,9 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
       },
       checkDatabase: tryDatabase,
       join: desks.join,
+    },
+    stop: () => {
+      if (bench) bench.isStopped = true
     },
   }
   const admin = await Admin.create(parts, (): Origin => origin)

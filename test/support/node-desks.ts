@@ -70,6 +70,7 @@ export class NodesDeskInMemory implements NodesDesk {
   readonly asked: string[] = []
   readonly places = [{ name: 'front-desk', addresses: ['192.168.1.20'], c2s: 5222, c2sTls: 5223, web: 7443 }]
   enabled = true
+  pausedUntil: string | null | undefined
   clusterPort: number | undefined = 5275
   nodes: readonly Node[] = [
     aNode(1, 'front-desk', { member: 'off', canRemove: false, whyNotRemove: 'It is the last PC of the office.' }),
@@ -136,8 +137,16 @@ export class NodesDeskInMemory implements NodesDesk {
     return { moved: node.people - this.staying, left: this.staying }
   }
 
+  async pause(minutes: number | undefined): Promise<{ moved: number; left: number }> {
+    const { people } = this.#mustHave(this.node)
+    this.pausedUntil = minutes === undefined ? null : new Date(this.#now() + minutes * 60_000).toISOString()
+    this.put(this.node, { state: 'paused', sentence: 'Taken out for maintenance.', people: 0 })
+    return this.nodes.length > 1 ? { moved: people, left: 0 } : { moved: 0, left: people }
+  }
+
   async resume(name: string, by: string): Promise<void> {
     this.#mustHave(name)
+    if (name === this.node) this.pausedUntil = undefined
     this.asked.push(`${by} resumed ${name}`)
     this.put(name, { state: 'on', sentence: 'Works.' })
   }

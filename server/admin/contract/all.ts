@@ -3,6 +3,7 @@ import { listBackups, makeBackup, proveBackup, restoreBackup } from './backups.t
 import { downloadAuthority, getCertificates } from './certificates.ts'
 import { endConnection, listConnections } from './connections.ts'
 import { getDatabase, listSnippets, moveDatabase, removeOldDatabase, steerMove, testDatabase } from './database.ts'
+import { getDesktop, pauseHere, resumeHere, stopHere } from './desktop.ts'
 import { followEvents } from './events.ts'
 import { getHealth, mendHealth, recheckHealth } from './health.ts'
 import { getJoining, getMerging, startJoining, startMerging, stopJoining, stopMerging } from './joining.ts'
@@ -98,5 +99,9 @@ export const endpoints = {
   makeBackup,
   proveBackup,
   restoreBackup,
+  getDesktop,
+  pauseHere,
+  resumeHere,
+  stopHere,
   followEvents,
 } as const

@@ -23,7 +23,7 @@ test('GET takes no body, and only reading is a GET', () => {
 })
 
 test('only set-up, sign-in and the public certificate answer without an administrator', () => {
-  const without = all.filter(([, e]) => e.access !== 'admin').map(([name]) => name)
+  const without = all.filter(([, { access }]) => access === 'open' || access === 'setup').map(([name]) => name)
   expect(without.sort()).toEqual(
     [
       'checkDatabase',
@@ -39,6 +39,10 @@ test('only set-up, sign-in and the public certificate answer without an administ
       'stopJoining',
     ].sort(),
   )
+})
+
+test('what needs no office is left to this PC itself: opening its pages, and stopping', () => {
+  expect(all.filter(([, { access }]) => access === 'pc').map(([name]) => name)).toEqual(['createLink', 'stopHere'])
 })
 
 test('every schema is plain JSON', () => {

@@ -1,11 +1,13 @@
 /** What the tray of this PC shows and does: everything of it in one answer, so that an icon never tells two truths at once. */
 import { type Static, Type } from 'typebox'
 import { endpoint, Moment } from './endpoint.ts'
-import { JoinRequest } from './nodes.ts'
+import { HandedOver, JoinRequest } from './nodes.ts'
 
 const strict = { additionalProperties: false }
+/** A day: who wants more takes the PC out until somebody resumes it. */
+export const pauseMinutesMax = 24 * 60
 
-/** How the office stands, for an icon: `ok` all well · `warn` chat works, something wants the admin · `bad` people cannot chat here · `paused` taken out by somebody. */
+/** How the office stands, for an icon: `ok` all well · `warn` chat works, something wants the admin · `bad` nobody can log in on this PC · `paused` taken out by somebody. */
 export const DesktopState = Type.Union([
   Type.Literal('ok'),
   Type.Literal('warn'),
@@ -30,6 +32,8 @@ export const DesktopUpdate = Type.Object(
   },
   strict,
 )
+/** Static of {@link DesktopUpdate}. */
+export type DesktopUpdate = Static<typeof DesktopUpdate>
 
 /** All that the tray shows. */
 export const Desktop = Type.Object(
@@ -38,16 +42,20 @@ export const Desktop = Type.Object(
     office: Type.String(),
     pc: Type.String({ description: 'This PC.' }),
     version: Type.String(),
-    headline: Type.String({ description: 'Behind the office’s name: “everything works”.' }),
-    sentence: Type.String({ description: 'For the hover text: “BACK-OFFICE is off since 10:04.”' }),
+    headline: Type.String({ description: 'Behind the office’s name: “everything works”, “paused”.' }),
+    sentence: Type.String({
+      description: 'For the hover text, the first thing that is not well: “BACK-OFFICE is off since 10:04.”',
+    }),
     peopleOnline: Type.Integer({ minimum: 0, description: 'In the whole office.' }),
     peopleHere: Type.Integer({ minimum: 0, description: 'Connected to this PC: who moves or waits when it stops.' }),
-    pcsOn: Type.Integer({ minimum: 0 }),
+    pcsOn: Type.Integer({ minimum: 0, description: 'PCs where people can log in.' }),
     pcs: Type.Integer({ minimum: 1 }),
     movesTo: Type.Optional(Type.String({ description: 'A PC that takes over the people of this one; absent: none.' })),
     canJoin: Type.Boolean({ description: 'Whether other PCs may join, so that a join code is worth showing.' }),
     requests: Type.Array(JoinRequest, { maxItems: 8 }),
-    pausedUntil: Type.Optional(Type.Union([Moment, Type.Null()], { description: 'null: until somebody resumes.' })),
+    pausedUntil: Type.Optional(
+      Type.Union([Moment, Type.Null()], { description: 'null: until somebody resumes; absent: not paused.' }),
+    ),
     backupFailures: Type.Integer({ minimum: 0, description: 'In a row.' }),
     update: DesktopUpdate,
   },
@@ -56,7 +64,10 @@ export const Desktop = Type.Object(
 /** Static of {@link Desktop}. */
 export type Desktop = Static<typeof Desktop>
 
-/** GET: what the tray shows. The event `desktop` of the event stream says when to ask again. */
+/**
+ * GET: what the tray shows. The event `desktop` of the event stream says when to ask again. Refused with `not-ready` (503) while the server
+ * starts, stops, or opens its office again, and with `not-set-up` (409) before there is an office; neither has events: ask again after a while.
+ */
 export const getDesktop = endpoint({
   method: 'GET',
   path: '/api/desktop',
@@ -65,13 +76,17 @@ export const getDesktop = endpoint({
   reply: Desktop,
 })
 
-/** POST: takes this PC out for so many minutes (absent: until it is resumed): its people are handed over first. */
+/**
+ * POST: takes this PC out for so many minutes (absent: until it is resumed), also over a restart; when it is out already, only the end changes.
+ * Its people are handed over, and it answers when they are (≤ 10 s); where no other PC can take them they are told, and let go.
+ */
 export const pauseHere = endpoint({
   method: 'POST',
   path: '/api/desktop/pause',
   access: 'admin',
   summary: 'Pauses this PC: hands its people over, nobody can log in here',
-  body: Type.Object({ minutes: Type.Optional(Type.Integer({ minimum: 1, maximum: 24 * 60 })) }, strict),
+  body: Type.Object({ minutes: Type.Optional(Type.Integer({ minimum: 1, maximum: pauseMinutesMax })) }, strict),
+  reply: HandedOver,
 })
 
 /** POST: people can log in here again. */
@@ -82,10 +97,10 @@ export const resumeHere = endpoint({
   summary: 'Ends the pause of this PC',
 })
 
-/** POST: stops the server on this PC in order, as SIGTERM does; only from this PC itself. It answers before it stops. */
+/** POST: stops the server on this PC in order, as SIGTERM does (exit code 0), set up or not. It answers before it stops. */
 export const stopHere = endpoint({
   method: 'POST',
   path: '/api/desktop/stop',
-  access: 'admin',
+  access: 'pc',
   summary: 'Stops chat on this PC in order',
 })

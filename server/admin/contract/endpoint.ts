@@ -4,9 +4,10 @@ import { type Static, type TObject, type TSchema, Type } from 'typebox'
 /**
  * Who may call: `open` anyone who reaches the port; `setup` only while no office exists, and only from this PC itself
  * or by who opened the link that its launcher printed;
- * `admin` a signed-in administrator (session cookie) or a bearer token.
+ * `admin` a signed-in administrator (session cookie) or a bearer token;
+ * `pc` only the tray and the command line of this very PC (the token of run.json, over loopback), also before there is an office.
  */
-export type Access = 'open' | 'setup' | 'admin'
+export type Access = 'open' | 'setup' | 'admin' | 'pc'
 
 /** The HTTP methods in use; GET changes nothing. */
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'

@@ -13,7 +13,7 @@ export const statusOf = {
   'not-administrator': 403,
   /** The request came from another page (Origin check). */
   'other-origin': 403,
-  /** Set-up is only done on the PC itself. */
+  /** Only done on the PC itself: set-up by who sits there, links and stopping by its tray and command line. */
   'not-here': 403,
   /** No such person, connection, setting, token, change or page. */
   'not-found': 404,

@@ -14,6 +14,7 @@ export const HealthCheck = Type.Object(
     lines: Type.Optional(
       Type.Array(Type.String(), { maxItems: 20, description: 'Exact lines to hand on, such as DNS records.' }),
     ),
+    stopsChat: Type.Optional(Type.Boolean({ description: 'While it is so, nobody can log in on this PC.' })),
     mend: Type.Optional(Mend),
   },
   { additionalProperties: false },

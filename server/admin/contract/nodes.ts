@@ -196,6 +196,17 @@ export const discoverNodes = endpoint({
 
 const oneNode = Type.Object({ name }, strict)
 
+/** What became of the devices of a PC that was taken out. */
+export const HandedOver = Type.Object(
+  {
+    moved: Type.Integer({ minimum: 0, description: 'Devices that went on on other PCs.' }),
+    left: Type.Integer({ minimum: 0, description: 'Devices that have to connect again.' }),
+  },
+  strict,
+)
+/** Static of {@link HandedOver}. */
+export type HandedOver = Static<typeof HandedOver>
+
 /** POST: takes a PC out for maintenance: its people are handed over, nobody can log in there. Answers when they are. */
 export const drainNode = endpoint({
   method: 'POST',
@@ -203,7 +214,7 @@ export const drainNode = endpoint({
   access: 'admin',
   summary: 'Takes a PC out for maintenance: hands its people over',
   params: oneNode,
-  reply: Type.Object({ moved: Type.Integer({ minimum: 0 }), left: Type.Integer({ minimum: 0 }) }, strict),
+  reply: HandedOver,
 })
 
 /** POST: people can log in there again. */

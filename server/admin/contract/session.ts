@@ -49,13 +49,14 @@ export const signOut = endpoint({ method: 'DELETE', path: '/api/session', access
 
 /**
  * POST: an address for the browser of the person at this PC, good once and for a minute: `…/#token=…`. The page takes the token out of its
- * address and hands it to {@link openLink}. Asked for by the tray and the launcher.
+ * address and hands it to {@link openLink}. Asked for by the tray and the launcher: it signs in as the first administrator; before there is
+ * an office, it opens the set-up.
  */
 export const createLink = endpoint({
   method: 'POST',
   path: '/api/session/link',
-  access: 'admin',
-  summary: 'Makes an address that opens the admin pages signed in, once',
+  access: 'pc',
+  summary: 'Makes an address that opens the admin pages signed in, or the set-up, once',
   reply: Type.Object({ url: Type.String(), expiresAt: Moment }, { additionalProperties: false }),
 })
 

@@ -5,6 +5,7 @@ import { backupRoutes } from './backups.ts'
 import { certificateRoutes } from './certificates.ts'
 import { connectionRoutes } from './connections.ts'
 import { databaseRoutes } from './database.ts'
+import { desktopRoutes } from './desktop.ts'
 import { eventRoutes } from './events.ts'
 import { healthRoutes } from './health.ts'
 import { joiningRoutes } from './joining.ts'
@@ -30,5 +31,6 @@ export const allRoutes: readonly ((desk: Desk, parts: RouteParts) => void)[] = [
   nodeRoutes,
   databaseRoutes,
   backupRoutes,
+  desktopRoutes,
   eventRoutes,
 ]

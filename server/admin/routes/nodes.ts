@@ -15,7 +15,7 @@ import {
 } from '../contract/nodes.ts'
 import { refusal } from '../problem.ts'
 import { type Call, callerOf, type Desk } from '../serve.ts'
-import { counted } from '../words.ts'
+import { handedOver } from '../words.ts'
 
 type Asked = Pick<Call<unknown>, 'request'>
 
@@ -80,8 +80,7 @@ export function nodeRoutes(desk: Desk, { office }: RouteParts): void {
   desk.serve(drainNode, async call => {
     const { name } = call.params
     const done = await nodes().drain(name, by(call))
-    const left = done.left > 0 ? `; ${counted(done.left, 'device')} had to connect again` : ''
-    await note(call, `Took ${name} out for maintenance: ${counted(done.moved, 'device')} moved to other PCs${left}.`)
+    await note(call, `Took ${name} out for maintenance: ${handedOver(done)}.`)
     return done
   })
 
