@@ -5,6 +5,7 @@
 
 #define ACCOUNT L"NT SERVICE\\" SERVICE_NAME
 #define LOOK_MS 250
+#define START_MS 30000
 /* Of the service itself: the server is started again by it. */
 #define RESTART_MS 60000
 #define FORGET_FAULTS_S 86400
@@ -70,10 +71,17 @@ static int stop(SC_HANDLE service)
     return 0;
 }
 
+/* The list of services is locked while Windows starts another one. */
 static int start(SC_HANDLE service)
 {
-    if (StartServiceW(service, 0, NULL) || GetLastError() == ERROR_SERVICE_ALREADY_RUNNING) return 0;
-    return complain(L"The service could not be started");
+    ULONGLONG until = GetTickCount64() + START_MS;
+    while (!StartServiceW(service, 0, NULL)) {
+        if (GetLastError() == ERROR_SERVICE_ALREADY_RUNNING) return 0;
+        if (GetLastError() != ERROR_SERVICE_DATABASE_LOCKED || GetTickCount64() > until)
+            return complain(L"The service could not be started");
+        Sleep(LOOK_MS);
+    }
+    return 0;
 }
 
 int registerService(int argc, wchar_t **argv)
