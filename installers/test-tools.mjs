@@ -79,6 +79,25 @@ export async function findDatabases({ mayFetch }) {
   }
 }
 
+/**
+ * NSIS, the compiler for Windows and Wine, for test/installers/windows.test.ts, which looks for them by itself.
+ * @param {{ mayFetch: boolean }} how `false`: only look for them.
+ * @returns {Promise<void>}
+ */
+export async function findWindowsTools({ mayFetch }) {
+  const hasWine = () => existsSync('/usr/lib/wine/wine64') || onPath(['wine64', 'wine']) !== undefined
+  const lacks = () => [
+    ...(hasProgram('makensis') ? [] : ['nsis']),
+    ...(hasProgram('x86_64-w64-mingw32-gcc') ? [] : ['gcc-mingw-w64-x86-64-win32']),
+    ...(hasWine() ? [] : ['wine64']),
+  ]
+  if (!mayFetch || isWindows || lacks().length === 0) return
+  await aptInstall(lacks())
+  if (lacks().length > 0) {
+    say(`The test of the Windows set-up is left out, because these are missing: ${lacks().join(', ')}.`)
+  }
+}
+
 /** Debian keeps each version of PostgreSQL in a folder of its own. */
 function hasRepmgr() {
   const versions = '/usr/lib/postgresql'
