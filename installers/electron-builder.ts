@@ -43,7 +43,7 @@ export function builderConfiguration(options: BuilderOptions): Configuration {
     files: ['**/*'],
     extraResources: [
       { from: runtime, to: 'runtime' },
-      ...(service ? [{ from: path.join(installers, 'macos', 'service.json'), to: 'service.json' }] : []),
+      ...(service ? [{ from: path.join(installers, 'macos', 'resources'), to: '.' }] : []),
     ],
     extraFiles: [{ from: beside, to: 'bin' }],
     publish: null,

@@ -26,7 +26,9 @@ export async function findElectron(target: Target): Promise<Electron> {
   const folder = path.join(cacheFolder, 'electron', `${version}-${target.name}`)
   const problem = await download(target, folder)
   if (problem === undefined) return { folder: path.join(folder, 'dist'), version, isForTests: false }
-  say(`Electron ${version} could not be fetched (${problem}): ${testElectronVersion} is used, which is good for tests only.`)
+  say(
+    `Electron ${version} could not be fetched (${problem}): ${testElectronVersion} is used, which is good for tests only.`,
+  )
   return { folder: await fetchForTests(target), version: testElectronVersion, isForTests: true }
 }
 

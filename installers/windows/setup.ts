@@ -44,8 +44,8 @@ export async function makeSetup({ program, service, version, output, isQuick }: 
 }
 
 /** '1.2.3-beta.4' → '1.2.3.0', as Windows wants it. */
-export function fileVersion(version: string): string {
-  const [numbers = ''] = version.split(/[-+]/)
+function fileVersion(version: string): string {
+  const [numbers = ''] = version.split(/[-+~]/)
   return [...numbers.split('.'), '0', '0', '0'].slice(0, 4).join('.')
 }
 
