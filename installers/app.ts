@@ -52,7 +52,7 @@ export async function makeApp({ target, version, folder }: AppOptions): Promise<
   await stageLaunchers(target, places.beside)
   const files: string[] = []
   for (const { format, ...variant } of formats[target.os]) {
-    const options = { version, electron, ...places, ...variant, output: path.join(places.output, format) }
+    const options = { target, version, electron, ...places, ...variant, output: path.join(places.output, format) }
     const made = await build({
       projectDir: places.shell,
       targets: platforms[target.os].createTarget(format, Arch[target.arch]),
