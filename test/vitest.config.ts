@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   root: fileURLToPath(new URL('..', import.meta.url)),
   test: {
-    include: ['server/**/*.test.ts', 'test/**/*.test.ts', 'ui/src/**/*.test.ts'],
+    include: ['server/**/*.test.ts', 'app/**/*.test.ts', 'test/**/*.test.ts', 'ui/src/**/*.test.ts'],
     testTimeout: 30_000,
     hookTimeout: 60_000,
     maxWorkers: 2,
