@@ -1,27 +1,24 @@
 /**
  * Somebody on the office network who knows the addresses and what the beacons say, and nothing secret. A program of its own, so that it runs on a PC of
- * the lab: `node stranger.ts scan ADDRESS FROM TO` prints the open ports as JSON, `node stranger.ts flood ADDRESS PORT SECONDS` opens connections as
- * fast as it can, `node stranger.ts knock ADDRESS PORT` tries every way into the mesh and prints what became of each.
+ * the lab; each command prints JSON: `scan HOST FROM TO` the open ports, `flood HOST PORT SECONDS OWN,OWN…` what became of connections that it opened as
+ * fast as it could from all its own addresses, `knock`, `guess`, `join` and `come-back` (ways-in.ts) what each way in came to.
  */
 import net from 'node:net'
 import tls from 'node:tls'
-import { createAuthority, issue } from '../../server/net/ca.ts'
+import { comeBack, guess, join, knock } from './ways-in.ts'
 
-const [what, address = '', ...rest] = process.argv.slice(2)
+const [what = '', host = '', ...rest] = process.argv.slice(2)
+const [first = '', second = '', third = '', fourth = ''] = rest
 
-switch (what) {
-  case 'scan':
-    process.stdout.write(JSON.stringify(await scan(Number(rest[0]), Number(rest[1]))))
-    break
-  case 'flood':
-    process.stdout.write(JSON.stringify(await flood(Number(rest[0]), Number(rest[1]))))
-    break
-  case 'knock':
-    process.stdout.write(JSON.stringify(await knock(Number(rest[0]))))
-    break
-  default:
-    process.exitCode = 2
+const commands: Record<string, () => Promise<unknown>> = {
+  scan: () => scan(Number(first), Number(second)),
+  flood: () => flood(Number(first), Number(second), third.split(',')),
+  knock: () => knock(host, Number(first)),
+  guess: () => guess(`${host}:${first}`, second),
+  join: () => join(host, first, second),
+  'come-back': () => comeBack(host, Number(first), second, third, fourth),
 }
+process.stdout.write(JSON.stringify(await commands[what]?.()))
 // Connections that are still open end with the process.
 process.stdout.write('\n', () => process.exit())
 
@@ -40,7 +37,7 @@ async function scan(from: number, to: number): Promise<number[]> {
 
 function isOpen(port: number): Promise<boolean> {
   return new Promise(resolve => {
-    const socket = net.connect({ host: address, port, timeout: 2_000 })
+    const socket = net.connect({ host, port, timeout: 2_000 })
     const end = (isThere: boolean) => () => {
       socket.destroy()
       resolve(isThere)
@@ -50,16 +47,21 @@ function isOpen(port: number): Promise<boolean> {
 }
 
 /** Half of the connections say nothing, a quarter begin TLS and stop, a quarter go on to the join protocol and send rubbish. */
-async function flood(port: number, seconds: number): Promise<{ opened: number; refused: number }> {
+async function flood(
+  port: number,
+  seconds: number,
+  own: readonly string[],
+): Promise<{ opened: number; refused: number }> {
   const counts = { opened: 0, refused: 0 }
   const end = performance.now() + seconds * 1_000
   const open = new Set<net.Socket>()
   let index = 0
   while (performance.now() < end) {
     for (let times = 0; times < 20; times++) {
-      const socket = net.connect({ host: address, port })
+      const localAddress = own[index % own.length]
+      const socket = net.connect({ host, port, ...(localAddress !== undefined && { localAddress }) })
       open.add(socket)
-      const kind = index++ % 4
+      const kind = Math.floor(index++ / own.length) % 4
       socket.once('connect', () => {
         counts.opened++
         if (kind === 2) socket.write(Buffer.from('16030100050100000100', 'hex'))
@@ -75,41 +77,4 @@ async function flood(port: number, seconds: number): Promise<{ opened: number; r
   }
   for (const socket of open) socket.destroy()
   return counts
-}
-
-/** Each way in, and how far it leads: 'refused', or what was heard. */
-async function knock(port: number): Promise<Record<string, string>> {
-  const authority = await createAuthority('ACME')
-  const pair = await issue(authority, { name: 'pc-2', dnsNames: ['pc-2'], addresses: [] })
-  const own = { cert: pair.certificate, key: pair.key }
-  const hello = Buffer.from('{"kind":"hello","node":"pc-2","number":2,"epoch":99}')
-  const results: Record<string, string> = {}
-  for (const protocol of ['lanthorn-link', 'lanthorn-hz']) {
-    results[`${protocol} without a certificate`] = await tryTls(port, { ALPNProtocols: [protocol] }, hello)
-    results[`${protocol} with a certificate of its own office`] = await tryTls(
-      port,
-      { ALPNProtocols: [protocol], ...own },
-      hello,
-    )
-  }
-  results['no protocol'] = await tryTls(port, {}, hello)
-  results['an unknown protocol'] = await tryTls(port, { ALPNProtocols: ['h2'] }, hello)
-  return results
-}
-
-async function tryTls(port: number, options: tls.ConnectionOptions, words: Buffer): Promise<string> {
-  const socket = tls.connect({ host: address, port, rejectUnauthorized: false, ...options })
-  let heard = 0
-  socket.on('data', data => {
-    heard += data.length
-  })
-  const closed = new Promise<void>(resolve => socket.once('close', () => resolve()))
-  socket.on('error', () => undefined) // 'close' follows
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(words.length)
-  socket.once('secureConnect', () => socket.write(Buffer.concat([length, words])))
-  const timer = setTimeout(() => socket.destroy(), 8_000)
-  await closed
-  clearTimeout(timer)
-  return heard === 0 ? 'refused' : `${heard} bytes were answered`
 }

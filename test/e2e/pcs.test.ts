@@ -96,6 +96,7 @@ describe.skipIf(isLeftOut)('the PCs in the browser', () => {
     await dialog.getByRole('button', { name: 'Restart chat' }).press('Enter')
     await page.getByText('Chat on workshop is restarted.').waitFor()
     await press('Remove from the office…')
+    await dialog.getByText('Was it lost or stolen?').waitFor()
     await page.keyboard.type('not this one')
     await page.keyboard.press('Enter')
     await dialog.getByText('This is not workshop yet.').waitFor()

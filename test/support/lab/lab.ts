@@ -87,6 +87,14 @@ export class Lab implements AsyncDisposable {
     ip('link', 'set', this.#cable(host), 'master', `lt${this.#id}`)
   }
 
+  /** Gives a PC more addresses on this network, all with the same length of prefix. */
+  more(host: LabHost, addresses: readonly string[], prefix: number): void {
+    const lines = addresses.map(
+      address => `address add ${address}/${prefix} dev eth0 ${address.includes(':') ? 'nodad' : ''}`,
+    )
+    run('ip', ['-n', host.through.at(-1) ?? '', '-batch', '-'], lines.join('\n'))
+  }
+
   /** Everything that a PC sends comes so much later. 0: as usual. */
   delay(host: LabHost, milliseconds: number): void {
     const device = ['dev', this.#cable(host), 'root']
@@ -115,8 +123,8 @@ function ip(...args: string[]): string {
   return run('ip', args)
 }
 
-function run(program: string, args: readonly string[]): string {
-  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8' })
+function run(program: string, args: readonly string[], input = ''): string {
+  const { status, stdout, stderr } = spawnSync(program, args, { encoding: 'utf8', input })
   if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${stderr || `ended with ${status}`}`)
   return stdout
 }

@@ -21,7 +21,8 @@ import {
 } from '../postgres-server.ts'
 import { Lab, type LabHost } from './lab.ts'
 
-const token = 'a token of this test that is long enough'
+/** In the autosetup files of all PCs. */
+export const token = 'a token of this test that is long enough'
 const viewMs = 40_000
 const answerMs = 25_000
 /** As everywhere: each PC has its own. */
