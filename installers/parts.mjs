@@ -38,7 +38,7 @@ export async function bringParts() {
     if (!(await hasJava()) && !(await bringJava())) {
       missing.push(`a Java ${javaMajor} or newer (install one, or name its folder in JAVA_HOME)`)
     }
-    if (!isJarWhole() && !(await bringJar())) {
+    if (!(await bringHazelcast())) {
       missing.push('Hazelcast (install Maven, which fetches it, and check the connection to its repository)')
     }
     writeFileSync(join(parts, missing.length === 0 ? 'complete' : 'tried'), '')
@@ -55,6 +55,15 @@ export async function bringParts() {
 }
 
 // ---- Hazelcast ------------------------------------------------------------------------------------------------------
+
+/**
+ * Hazelcast's file, fetched when it is missing.
+ * @returns {Promise<string | undefined>} where it is; undefined when it could not be fetched.
+ */
+export async function bringHazelcast() {
+  mkdirSync(parts, { recursive: true })
+  return isJarWhole() || (await bringJar()) ? jar : undefined
+}
 
 async function bringJar() {
   const maven = findMaven() ?? ((await aptInstall(['maven'], { limitMs: fetchMs })) ? findMaven() : undefined)

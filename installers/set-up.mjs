@@ -154,7 +154,7 @@ async function installPackages() {
 }
 
 /** npm as a program and its first arguments: the very npm that started us, or the one on the PATH. */
-function npm() {
+export function npm() {
   const script = process.env.npm_execpath
   if (script && basename(script) === 'npm-cli.js' && existsSync(script)) {
     const node = process.env.npm_node_execpath

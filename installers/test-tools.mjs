@@ -79,6 +79,33 @@ export async function findDatabases({ mayFetch }) {
   }
 }
 
+/** What makes and looks at installers: programs, and Debian's names of the packages that bring them. */
+const forInstallers = {
+  makensis: 'nsis',
+  'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64-win32',
+  shellcheck: 'shellcheck',
+  rpmbuild: 'rpm',
+  systemctl: 'systemd',
+}
+
+/**
+ * NSIS, a compiler for Windows, Wine, a checker of scripts, rpmbuild and systemd, for test/installers, whose tests look for them by themselves.
+ * @param {{ mayFetch: boolean }} how `false`: only look for them.
+ * @returns {Promise<void>}
+ */
+export async function findInstallerTools({ mayFetch }) {
+  const hasWine = () => existsSync('/usr/lib/wine/wine64') || hasProgram('wine64') || hasProgram('wine')
+  const lacks = () => [
+    ...Object.entries(forInstallers).flatMap(([program, name]) => (hasProgram(program) ? [] : [name])),
+    ...(hasWine() ? [] : ['wine64']),
+  ]
+  if (!mayFetch || isWindows || lacks().length === 0) return
+  await aptInstall(lacks())
+  if (lacks().length > 0) {
+    say(`The tests in test/installers that need them are left out, because these are missing: ${lacks().join(', ')}.`)
+  }
+}
+
 /** Debian keeps each version of PostgreSQL in a folder of its own. */
 function hasRepmgr() {
   const versions = '/usr/lib/postgresql'

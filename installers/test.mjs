@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { cacheFolder, root, SetUpError, say, serverNode, setUp, stopRunning } from './set-up.mjs'
-import { findChromium, findDatabases, findPython } from './test-tools.mjs'
+import { findChromium, findDatabases, findInstallerTools, findPython } from './test-tools.mjs'
 
 const filters = process.argv.slice(2)
 // On an ordinary PC everything takes less than a quarter of an hour; a busy or slow one is given more, but not for ever.
@@ -52,6 +52,7 @@ async function testEnvironment() {
   const chromium = await findChromium({ mayFetch: isAsked('e2e') })
   const python = await findPython({ mayFetch: isAsked('interop') })
   await findDatabases({ mayFetch: isAsked('database') || isAsked('snippets') })
+  await findInstallerTools({ mayFetch: isAsked('installers') })
   return {
     ...process.env,
     // biome, tsc and the others by name, and for them the Node that vitest needs.

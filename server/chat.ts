@@ -52,7 +52,8 @@ export interface Chat {
 /** Every feature there is: core, stream, and the files of features/, found by name. */
 export async function loadFeatures(): Promise<Feature[]> {
   const folder = new URL('./features/', import.meta.url)
-  const files = (await readdir(folder)).filter(file => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+  // The installed program has them as files of their own too, beside the chunk with this function (installers/bundle.ts).
+  const files = (await readdir(folder)).filter(file => /^[\w-]+\.[jt]s$/.test(file))
   const loaded = await Promise.all(
     files.map(async file => (await import(new URL(file, folder).href)) as { default: Feature }),
   )

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { runCommand } from './cli/cli.ts'
 import { openBrowser } from './cli/open-browser.ts'
 import { parseCommand } from './cli/parse.ts'
 import { systemRunFolder } from './cli/run-file.ts'
 import { defaultDataFolder } from './node.ts'
+import { ownVersion } from './places.ts'
 
 process.exitCode = await main()
 
@@ -41,9 +41,4 @@ async function main(): Promise<number> {
 /** Everything was stopped in order: a connection to a database that hangs must not keep the process. */
 function end(code: number): never {
   process.exit(code)
-}
-
-async function ownVersion(): Promise<string> {
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
-  return String((JSON.parse(text) as { version: unknown }).version)
 }

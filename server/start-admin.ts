@@ -1,15 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
 import { type Admin, startAdmin } from './admin/admin.ts'
 import type { SetupParts } from './admin/parts.ts'
 import type { Config, Listen } from './config.ts'
 import type { Log } from './log.ts'
 import type { DataFolder } from './node.ts'
 import { listenFault } from './opening.ts'
+import { uiFolder } from './places.ts'
 import { createIds } from './xmpp/id.ts'
-
-/** Where `npm run build` puts the admin pages. */
-const UI_FOLDER = fileURLToPath(new URL('../ui/dist', import.meta.url))
 
 /** Starts the admin side of an appliance. @throws ListenFault */
 export async function openAdmin(options: {
@@ -33,7 +30,7 @@ export async function openAdmin(options: {
       now: Date.now,
       nextId: () => ids.next(),
       dataFolder: folder.dir,
-      uiFolder: UI_FOLDER,
+      uiFolder: uiFolder(),
       listen: { host, admin, adminPlain },
       setup,
       stop,

@@ -16,5 +16,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
+    // Of the packages in the pages: installers/stage.ts puts them beside the licences of the others.
+    license: { fileName: '.vite/licences.json' },
   },
 })

@@ -14,6 +14,7 @@ const general = `Lanthorn, chat for offices.
   lanthorn join-code         makes a code that lets one more PC join
   lanthorn join CODE         makes this PC one of an office that is there
   lanthorn drain             takes this PC out for maintenance: its people go to the others
+  lanthorn stop              stops the server of this PC in order
   lanthorn help COMMAND      more about one of them
   lanthorn --version
 
@@ -118,6 +119,11 @@ logs in there. It stays so over a restart.
   --resume         people can log in there again
   --minutes N      this PC for so long, then they can by themselves; also where it is the only one:
                    then its people cannot chat meanwhile
+`,
+  stop: `lanthorn stop [--data DIR] [--json]
+
+Stops the server of this PC in order, as SIGTERM does, and waits until it has ended: its people go
+on to other PCs. Where Lanthorn is a service of the computer, start it again as one.
 `,
 }
 

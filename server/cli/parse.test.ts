@@ -20,6 +20,7 @@ describe('the command line', () => {
 
   test('asks the running one', () => {
     expect(parse('status')).toEqual({ name: 'status', json: false })
+    expect(parse('stop --data x')).toEqual({ name: 'stop', json: false, data: 'x' })
     expect(parse('doctor --json --data x')).toEqual({ name: 'doctor', json: true, data: 'x' })
   })
 

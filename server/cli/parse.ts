@@ -27,6 +27,7 @@ export type Command =
   | { name: 'run'; data?: string; config?: string; open: boolean }
   | { name: 'status'; data?: string; json: boolean }
   | { name: 'doctor'; data?: string; json: boolean }
+  | { name: 'stop'; data?: string; json: boolean }
   | UserCommand
   | DatabaseCommand
   | BackupCommand
@@ -58,6 +59,7 @@ export type Topic =
   | 'join-code'
   | 'join'
   | 'drain'
+  | 'stop'
 
 type Options = Record<string, { type: 'string' | 'boolean'; short?: string }>
 
@@ -76,6 +78,7 @@ const known: Record<Topic, Options> = {
   'join-code': { data: text, json: flag },
   join: { data: text, json: flag },
   drain: { data: text, json: flag, resume: flag, minutes: text },
+  stop: { data: text, json: flag },
 }
 const topics = Object.keys(known) as Topic[]
 const actions = ['add', 'remove', 'list', 'password'] as const

@@ -52,7 +52,7 @@ export async function removeRunFile(folder: string): Promise<void> {
 /**
  * The server whose run.json is in a folder.
  * @returns undefined when none runs: no file, half a file, or one of a process that is gone
- * @throws Error of node when this user may not read it (EACCES)
+ * @throws Error of node when this user may not read it
  */
 export async function readRunFile(folder: string): Promise<RunFile | undefined> {
   try {
@@ -62,13 +62,15 @@ export async function readRunFile(folder: string): Promise<RunFile | undefined> 
     return isAlive(pid) ? { pid, adminUrl, token } : undefined
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
-    if (code === 'EACCES') throw error
+    // Windows says EPERM.
+    if (code === 'EACCES' || code === 'EPERM') throw error
     // Not there, or half of it: as good as not running.
     return undefined
   }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether there is a process of this number, whosever it is. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true

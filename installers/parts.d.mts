@@ -1,0 +1,2 @@
+// What the installers, which are TypeScript, use of parts.mjs.
+export declare function bringHazelcast(): Promise<string | undefined>
