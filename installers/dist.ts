@@ -6,16 +6,18 @@ import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeApp, type UnpackedApp } from './app.ts'
+import { bytesIn } from './files.ts'
 import { makeArchive } from './linux/archive.ts'
 import { makeDeb } from './linux/deb.ts'
 import { layOut } from './linux/layout.ts'
-import { bytesOf } from './linux/package.ts'
 import { makeRpm } from './linux/rpm.ts'
 import { sha256Of } from './parts/fetch.ts'
 import { root } from './set-up.mjs'
 import { programVersion } from './stage.ts'
 import { megabytes, type Product, tableOf } from './table.ts'
 import { type Target, targetHere, targetNamed } from './targets.ts'
+import { buildService } from './windows/service.ts'
+import { makeSetup } from './windows/setup.ts'
 
 export interface DistOptions {
   readonly target: Target
@@ -47,7 +49,7 @@ export async function dist(options: DistOptions): Promise<Product[]> {
   const app = await makeApp({ target, version: await programVersion(), folder: work })
   const version = `${await programVersion()}${app.electron.isForTests ? '~test' : ''}`
   const made = await makers[target.os]({ ...options, app, version, work })
-  const installed = await bytesOf(app.folder)
+  const installed = await bytesIn(app.folder)
   const tooLarge =
     installed > installedBytesMax ? [`${megabytes(installed)} when installed is more than it may be`] : []
   return await Promise.all(
@@ -81,8 +83,11 @@ const makers: Readonly<Record<Target['os'], (options: MakeOptions) => Promise<Ma
       await makeArchive({ target, version, app: app.folder, output, isQuick }),
     ]
   },
-  async win32() {
-    return [{ name: 'set-up for Windows', reason: 'nothing makes it yet' }]
+  async win32({ app, version, work, output, isQuick }) {
+    const file = path.join(output, `Lanthorn-Setup-${version.replace('~', '-')}.exe`)
+    const service = await buildService(path.join(work, 'service'))
+    await makeSetup({ program: app.folder, service, version, output: file, isQuick })
+    return [{ file }]
   },
   async darwin({ app }) {
     return app.files.filter(file => /\.(dmg|pkg)$/.test(file)).map(file => ({ file }))
@@ -107,7 +112,13 @@ if (import.meta.main) {
   const targets = values.target.length > 0 ? values.target.map(targetNamed) : usualTargets()
   const products: Product[] = []
   for (const target of targets) {
-    products.push(...(await dist({ target, output: path.resolve(values.output), isQuick: values.quick })))
+    try {
+      products.push(...(await dist({ target, output: path.resolve(values.output), isQuick: values.quick })))
+    } catch (error) {
+      // What is wrong with one of them must not keep the others from being made.
+      products.push({ name: target.name, reason: error instanceof Error ? error.message : String(error) })
+      process.exitCode = 1
+    }
   }
   process.stdout.write(tableOf(products))
   if (products.some(product => 'faults' in product && product.faults.length > 0)) process.exitCode = 1

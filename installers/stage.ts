@@ -11,6 +11,7 @@ import { stageJava } from './parts/java.ts'
 import { stageNode } from './parts/node.ts'
 import type { Part } from './parts/part.ts'
 import { stagePostgres } from './parts/postgres.ts'
+import { strip } from './parts/strip.ts'
 import { billOfMaterials } from './sbom.ts'
 import { root } from './set-up.mjs'
 import type { Target } from './targets.ts'
@@ -36,12 +37,13 @@ export async function stage({ target, folder, version }: StageOptions): Promise<
   await rm(folder, { recursive: true, force: true })
   await mkdir(path.join(folder, 'licences'), { recursive: true })
   const bundled = [...(await bundleServer(path.join(folder, 'server'))), ...(await stagePages(folder))]
-  const parts = [
-    await stageNode(target, folder),
-    await stagePostgres(target, folder),
-    await stageJava(target, folder),
-    await stageHazelcast(folder),
-  ]
+  const parts = await Promise.all([
+    stageNode(target, folder),
+    stagePostgres(target, folder),
+    stageJava(target, folder),
+    stageHazelcast(folder),
+  ])
+  await strip(target, folder)
   const manifest = {
     version,
     target: target.name,

@@ -84,10 +84,12 @@ const forInstallers = {
   makensis: 'nsis',
   'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64-win32',
   shellcheck: 'shellcheck',
+  rpmbuild: 'rpm',
+  systemctl: 'systemd',
 }
 
 /**
- * NSIS, a compiler for Windows, Wine and a checker of scripts, for test/installers, whose tests look for them by themselves.
+ * NSIS, a compiler for Windows, Wine, a checker of scripts, rpmbuild and systemd, for test/installers, whose tests look for them by themselves.
  * @param {{ mayFetch: boolean }} how `false`: only look for them.
  * @returns {Promise<void>}
  */
