@@ -3,14 +3,10 @@ import path from 'node:path'
 import type { Configuration } from 'electron-builder'
 import type { Electron } from './electron.ts'
 import { root } from './set-up.mjs'
-import type { Target } from './targets.ts'
 
 export interface BuilderOptions {
-  readonly target: Target
   readonly version: string
   readonly electron: Electron
-  /** The bundled shell, with a package.json. */
-  readonly shell: string
   /** What stage() has filled. */
   readonly runtime: string
   /** What lies beside the program: bin/lanthorn. */
@@ -21,10 +17,11 @@ export interface BuilderOptions {
 }
 
 const installers = path.join(root, 'installers')
+const icons = path.join(root, 'app', 'icons')
 
-/** The whole configuration for one target. */
+/** The whole configuration. The shell is the project folder. */
 export function builderConfiguration(options: BuilderOptions): Configuration {
-  const { version, electron, runtime, beside, shell, output, service } = options
+  const { version, electron, runtime, beside, output, service } = options
   return {
     appId: 'org.lanthorn.desktop',
     productName: 'Lanthorn',
@@ -32,6 +29,7 @@ export function builderConfiguration(options: BuilderOptions): Configuration {
     electronVersion: electron.version,
     electronDist: electron.folder,
     buildVersion: version,
+    extraMetadata: { version },
     // The shell is bundled and has no packages of its own.
     npmRebuild: false,
     nodeGypRebuild: false,
@@ -39,18 +37,20 @@ export function builderConfiguration(options: BuilderOptions): Configuration {
     asar: true,
     electronLanguages: ['en-US'],
     ...fuses(electron),
-    directories: { app: shell, output, buildResources: path.join(installers, 'icons') },
+    directories: { output, buildResources: icons },
     files: ['**/*'],
     extraResources: [
       { from: runtime, to: 'runtime' },
+      // Signed with the rest: nothing may lie beside the resources there.
+      ...(process.platform === 'darwin' ? [{ from: beside, to: 'bin' }] : []),
       ...(service ? [{ from: path.join(installers, 'macos', 'resources'), to: '.' }] : []),
     ],
-    extraFiles: [{ from: beside, to: 'bin' }],
+    ...(process.platform === 'darwin' ? {} : { extraFiles: [{ from: beside, to: 'bin' }] }),
     publish: null,
-    linux: { executableName: 'lanthorn-desktop', icon: path.join(installers, 'icons'), category: 'Network' },
+    linux: { executableName: 'lanthorn-desktop' },
     win: {
       executableName: 'lanthorn-desktop',
-      icon: path.join(installers, 'icons', '256x256.png'),
+      icon: path.join(icons, 'lanthorn.ico'),
       // Writing the icon into the program needs Windows.
       signAndEditExecutable: process.platform === 'win32',
     },
@@ -77,10 +77,9 @@ function fuses(electron: Electron): Configuration {
   }
 }
 
-const macos: Configuration['mac'] = {
+const macos: NonNullable<Configuration['mac']> = {
   category: 'public.app-category.business',
-  icon: path.join(installers, 'icons', '1024x1024.png'),
-  target: ['dmg', 'pkg'],
+  icon: path.join(icons, 'lanthorn.png'),
   minimumSystemVersion: '13.0',
   hardenedRuntime: true,
   gatekeeperAssess: false,

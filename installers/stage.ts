@@ -27,18 +27,15 @@ export interface StageOptions {
   readonly target: Target
   /** Made anew. */
   readonly folder: string
-  /** Of the program; absent: that of package.json. */
-  readonly version?: string
-  /** Bundled elsewhere and part of the same program: those of the desktop shell. */
-  readonly packages?: readonly BundledPackage[]
+  /** Of the program. */
+  readonly version: string
 }
 
 /** Fills `folder`, the later resources/runtime. @throws Error with a sentence when a part cannot be had, or is not what was pinned */
-export async function stage({ target, folder, version, packages = [] }: StageOptions): Promise<RuntimeManifest> {
+export async function stage({ target, folder, version }: StageOptions): Promise<RuntimeManifest> {
   await rm(folder, { recursive: true, force: true })
   await mkdir(path.join(folder, 'licences'), { recursive: true })
-  const about = await aboutProgram(version)
-  const bundled = [...(await bundleServer(path.join(folder, 'server'))), ...(await stagePages(folder)), ...packages]
+  const bundled = [...(await bundleServer(path.join(folder, 'server'))), ...(await stagePages(folder))]
   const parts = [
     await stageNode(target, folder),
     await stagePostgres(target, folder),
@@ -46,22 +43,23 @@ export async function stage({ target, folder, version, packages = [] }: StageOpt
     await stageHazelcast(folder),
   ]
   const manifest = {
-    version: about.version,
+    version,
     target: target.name,
     parts: parts.map(({ purl, contains, ...part }) => part),
   }
   const unique = uniquePackages(bundled)
   await writeLicences(path.join(folder, 'licences'), unique)
-  await writeJson(path.join(folder, 'sbom.json'), billOfMaterials(about.version, parts, unique))
+  await writeJson(path.join(folder, 'sbom.json'), billOfMaterials(version, parts, unique))
+  const about = { name: 'lanthorn', version, license: 'MIT', private: true, type: 'module' }
   await writeJson(path.join(folder, 'package.json'), about)
   await writeJson(path.join(folder, 'runtime.json'), manifest)
   return manifest
 }
 
-async function aboutProgram(version: string | undefined) {
-  const text = await readFile(path.join(root, 'package.json'), 'utf8')
-  const about = JSON.parse(text) as { name: string; version: string; license: string }
-  return { name: about.name, version: version ?? about.version, license: about.license, private: true, type: 'module' }
+/** Of package.json. */
+export async function programVersion(): Promise<string> {
+  const about = JSON.parse(await readFile(path.join(root, 'package.json'), 'utf8')) as { version: string }
+  return about.version
 }
 
 async function stagePages(folder: string): Promise<BundledPackage[]> {

@@ -4,12 +4,12 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Element } from 'ltx'
-import type { Appliance } from './appliance.ts'
+import type { Appliance, Ready } from './appliance.ts'
 import type { ArchivedMessage, Contact, Library, LibraryClient, Login, PresenceOptions, Transport } from './library.ts'
 import { type Matcher, Received } from './received.ts'
 import { SlixmppClient } from './slixmpp.ts'
 import { StanzaClient } from './stanza.ts'
-import { trustOffice } from './trust.ts'
+import { type Office, trustOffice } from './trust.ts'
 import { Wire } from './wire.ts'
 import { XmppJsClient } from './xmpp-js.ts'
 
@@ -85,9 +85,13 @@ export class ChatClient implements AsyncDisposable {
   }
 }
 
+/** A running server, wherever it runs. */
+export type Reachable = Office &
+  Pick<Appliance, 'host' | 'officeCaFile'> & { readonly ready: Pick<Ready, 'c2s' | 'c2sTls' | 'web'> }
+
 /** A client that has logged in, fetched its contact list and said that it is here, as any real one does first. */
 export async function logIn(
-  appliance: Appliance,
+  appliance: Reachable,
   { library, transport }: { library: Library; transport: Transport },
   person: { username: string; password: string },
   resource = 'desk',

@@ -3,6 +3,9 @@ import dns from 'node:dns'
 import tls from 'node:tls'
 import type { Appliance } from './appliance.ts'
 
+/** What there is to trust. */
+export type Office = Pick<Appliance, 'domain' | 'officeCa'>
+
 type Done = (error: Error | null, ...answer: unknown[]) => void
 
 const addresses = new Map<string, string>()
@@ -12,7 +15,7 @@ let isInstalled = false
  * Trusts the office's own authority, as an admin makes its PCs do, and finds its domain on this computer, as DNS would tell.
  * With both, a library checks certificates exactly as it does elsewhere: nothing is switched off.
  */
-export async function trustOffice(appliance: Appliance): Promise<void> {
+export async function trustOffice(appliance: Office): Promise<void> {
   tls.setDefaultCACertificates([await appliance.officeCa()])
   addresses.set(appliance.domain, '127.0.0.1')
   if (isInstalled) return
