@@ -107,7 +107,7 @@ export async function run(options: RunOptions): Promise<number> {
     clearTimeout(patience)
     await appliance.stop()
     await removeRunFile(folder.dir)
-    if (options.runFolder !== undefined) await removeRunFile(options.runFolder)
+    if (options.runFolder !== undefined) await unshareRunFile(options.runFolder, log)
     clearTimeout(late)
     await log.close()
   }
@@ -150,6 +150,14 @@ async function shareRunFile(folder: string, content: RunFile, { logger }: Log): 
     await writeRunFile(folder, content, { isShared: true })
   } catch (error) {
     logger.warn({ err: error, folder }, 'run.json could not be written there: the tray does not find this server')
+  }
+}
+
+async function unshareRunFile(folder: string, { logger }: Log): Promise<void> {
+  try {
+    await removeRunFile(folder)
+  } catch (error) {
+    logger.warn({ err: error, folder }, 'run.json could not be removed there')
   }
 }
 

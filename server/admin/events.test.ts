@@ -1,6 +1,7 @@
 import http from 'node:http'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type AdminBench, openAdmin } from '../../test/support/admin.ts'
+import { aRequest } from '../../test/support/node-desks.ts'
 
 let bench: AdminBench
 let cookie: string
@@ -82,6 +83,26 @@ describe('events', () => {
     }
     await stream.has(/event: connections/)
     expect(stream.text.match(/event: connections/g)?.length).toBeLessThanOrEqual(2)
+  })
+
+  test('tell the tray of any change of what it shows', async () => {
+    const stream = await follow('/api/events', { authorization: `Bearer ${bench.admin.runToken}` })
+    const count = (): number => stream.text.match(/event: desktop\ndata: \{\}\n/g)?.length ?? 0
+    await expect.poll(count).toBe(1)
+    const { nodes, backups } = bench.desks
+    const changes: (() => unknown)[] = [
+      () => nodes.put('front-desk', { state: 'starting' }),
+      () => Object.assign(nodes, { requests: [aRequest(Date.now())] }),
+      () => Object.assign(backups.trouble, { failures: 1 }),
+      () => change('/api/desktop/pause', {}),
+      () => bench.admin.pause('The office is put back to a backup.'),
+    ]
+    for (const [index, happen] of changes.entries()) {
+      await happen()
+      await expect.poll(count, { timeout: 5_000 }).toBe(index + 2)
+    }
+    const { json } = await bench.ask('GET', '/api/desktop', { cookie })
+    expect(json.error).toEqual({ code: 'not-ready', sentence: 'The office is put back to a backup.' })
   })
 
   test('end when their sign-in does, and say so', async () => {

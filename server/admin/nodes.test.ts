@@ -197,6 +197,18 @@ describe('Health, of the PCs', () => {
     )
   })
 
+  test('says that nobody can log in when every PC that is there is taken out', async () => {
+    const { nodes } = bench.desks
+    nodes.put('front-desk', { state: 'paused' })
+    expect((await checks())['pcs-off']).toMatchObject({ state: 'ok', sentence: 'front-desk is out for maintenance.' })
+    nodes.put('workshop', { state: 'paused' })
+    nodes.put('back-office', { state: 'off', sentence: 'back-office is off since 10:04.' })
+    expect((await checks())['pcs-off']).toMatchObject({
+      state: 'bad',
+      sentence: 'Nobody can log in: front-desk and workshop are out for maintenance. back-office is off since 10:04.',
+    })
+  })
+
   test('only notes that one PC is alone', async () => {
     bench.desks.nodes.nodes = [aNode(1, 'front-desk')]
     expect((await checks())['pcs-alone']).toMatchObject({ state: 'ok', mend: { page: '/pcs' } })

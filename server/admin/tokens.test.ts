@@ -47,11 +47,10 @@ describe('a token for scripts', () => {
     bench.clock.ahead = 0
   })
 
-  test('makes no other token, no link, and reads no recovery sheet', async () => {
+  test('makes no other token, and reads no recovery sheet', async () => {
     const { secret } = await make('curious')
     const headers = bearer(secret)
     expect((await bench.ask('POST', '/api/tokens', { headers, body: { name: 'more', days: null } })).status).toBe(422)
-    expect((await bench.ask('POST', '/api/session/link', { headers, body: {} })).status).toBe(422)
     expect((await bench.ask('GET', '/api/recovery', { headers })).status).toBe(422)
   })
 

@@ -30,6 +30,8 @@ const topics: Record<Topic, string> = {
   --no-open        does not open the admin pages in the browser
 
 Prints “ready {…}” when people can log in. Ends on SIGTERM (or Ctrl+C).
+LANTHORN_AUTOSETUP names a FILE for where --config is not given; LANTHORN_RUN_FOLDER a folder where
+the group of the server finds it: commands of its members work without --data.
 `,
   status: `lanthorn status [--data DIR] [--json]
 

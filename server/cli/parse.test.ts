@@ -24,6 +24,19 @@ describe('the command line', () => {
     expect(parse('doctor --json --data x')).toEqual({ name: 'doctor', json: true, data: 'x' })
   })
 
+  test('takes a PC out, this one also for a time', () => {
+    expect(parse('drain back-office --resume')).toEqual({
+      name: 'drain',
+      json: false,
+      node: 'back-office',
+      isResumed: true,
+    })
+    expect(parse('drain --minutes 30')).toEqual({ name: 'drain', json: false, isResumed: false, minutes: 30 })
+    for (const line of ['drain --minutes 0', 'drain --minutes soon', 'drain --minutes 1441'])
+      expect(parse(line)).toMatchObject({ sentence: '--minutes needs a number from 1 to 1440 behind it.' })
+    expect(parse('drain back-office --minutes 30')).toMatchObject({ sentence: expect.stringMatching(/this PC alone/) })
+  })
+
   test('changes people', () => {
     expect(parseCommand(['user', 'add', 'anna', '--name', 'Anna Kessler', '--admin'])).toEqual({
       name: 'user',

@@ -238,6 +238,22 @@ describe('a stream that cannot come', () => {
   })
 })
 
+test('a node that is taken out while it is alone tells everybody, waits for nobody, and takes them again later', async () => {
+  const { sessions } = one.office.chat.parts
+  await Promise.all([...sessions.all()].map(session => sessions.end(session, 'left')))
+  const { client } = await managed(one, romeo)
+  const plain = await at(one, juliet)
+  expect(await one.office.streams.drain(() => undefined, { isAlone: true })).toEqual({ moved: 0, left: 2 })
+  for (const sent of [client, plain])
+    expect((await sent.fails('system-shutdown')).getChildText('text')).toMatch(/^Nobody can connect/)
+  expect(sessions.size).toBe(0)
+  const late = await one.office.connect('plain')
+  late.sendHeader()
+  await late.fails('system-shutdown')
+  one.office.streams.resumeService()
+  await (await at(one, juliet, 'again'))[Symbol.asyncDispose]()
+})
+
 test('a node that is drained sends everybody away, and its sessions are fetched', async () => {
   const { sessions } = one.office.chat.parts
   await Promise.all([...sessions.all()].map(session => sessions.end(session, 'left')))

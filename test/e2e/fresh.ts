@@ -31,6 +31,8 @@ export interface Fresh extends AsyncDisposable {
   readonly link: string
   /** Resolves with the line `ready {…}` as soon as the office has been made. */
   readonly ready: Promise<{ domain: string; c2s: number }>
+  /** Resolves with its exit code. */
+  readonly ended: Promise<number>
 }
 
 /**
@@ -53,7 +55,7 @@ export async function startFresh(options: { pc?: string; env?: Record<string, st
     env: { ...process.env, NODE_OPTIONS: '', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
-  const ended = once(child, 'close')
+  const ended = once(child, 'close').then(([code]) => Number(code ?? -1))
   let stdout = ''
   let stderr = ''
   child.stdout.setEncoding('utf8').on('data', text => {
@@ -83,7 +85,7 @@ export async function startFresh(options: { pc?: string; env?: Record<string, st
   try {
     const setup = line<{ adminUrl: string; link: string }>('setup')
     const { adminUrl, link } = await withTimeout(setup, startMs, () => `The server said nothing:\n${stderr}`)
-    return { adminUrl, link, ready, [Symbol.asyncDispose]: close }
+    return { adminUrl, link, ready, ended, [Symbol.asyncDispose]: close }
   } catch (error) {
     await close()
     throw error

@@ -36,8 +36,14 @@ export function goodConfig(changes: Record<string, unknown> = {}): ApplianceConf
 /**
  * Runs the server on `folder`/data with `folder`/config.json until it ends by itself, or until it is ready: then it is asked to stop.
  * @param config the file's text, or what to write into it as JSON; undefined: without a file
+ * @param env added to the environment
  */
-export async function launch(folder: string, config: unknown, dataDir = path.join(folder, 'data')): Promise<Outcome> {
+export async function launch(
+  folder: string,
+  config: unknown,
+  dataDir = path.join(folder, 'data'),
+  env: Record<string, string> = {},
+): Promise<Outcome> {
   const configFile = path.join(folder, 'config.json')
   await mkdir(folder, { recursive: true })
   if (config !== undefined) {
@@ -46,7 +52,7 @@ export async function launch(folder: string, config: unknown, dataDir = path.joi
   const args = [serverMain, 'run', '--no-open', '--data', dataDir]
   const child = spawn(process.execPath, config === undefined ? args : [...args, '--config', configFile], {
     cwd: folder,
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: { ...process.env, NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const outcome: Outcome = { code: -1, stdout: '', stderr: '' }

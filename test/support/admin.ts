@@ -35,12 +35,12 @@ export interface AdminDesks {
 
 /** What a test may change. */
 export interface AdminBenchOptions {
-  /** 'ready' (default) has an office with the administrator anna and the person ben; 'fresh' waits for set-up. */
-  stage?: 'ready' | 'fresh'
+  /** 'ready' (default) has an office with the administrator anna and the person ben; 'fresh' waits for set-up; 'starting' does not yet. */
+  stage?: 'ready' | 'fresh' | 'starting'
   uiFolder?: string
   checks?: readonly Check[]
-  /** Further parts of the office. */
-  office?: Partial<Pick<OfficeParts, 'notReady' | 'update'>>
+  /** Parts of the office in place of the usual ones. */
+  office?: Partial<OfficeParts>
   createOffice?: (make: () => Promise<void>) => Promise<OfficeMade>
 }
 
@@ -196,7 +196,7 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
   closers.push(() => admin.close())
   bench = new AdminBench({ admin, db, origin, clock, dataFolder, desks }, closers)
   if (options.stage === 'fresh') await admin.waitForSetup()
-  else {
+  else if (options.stage !== 'starting') {
     await make('ACME', 'acme.test', anna)
     await bench.open.parts.accounts.create(ben)
   }

@@ -29,7 +29,7 @@ export const events = {
   nodes: Type.Object({}),
   /** The PCs that want to join now, after one came or was answered; empty when none waits any more. */
   'join-request': Type.Object({ requests: Type.Array(JoinRequest, { maxItems: 8 }) }),
-  /** What the tray shows is another thing: it asks again. Looked at twice a second. */
+  /** What the tray shows is another thing: it asks again. Looked at twice a second; told once, too, when somebody begins to follow. */
   desktop: Type.Object({}),
   /** A setting has a new value. */
   setting: Type.Object({ key: Type.String(), by: Type.String() }),
