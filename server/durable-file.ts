@@ -2,12 +2,12 @@
 import { open, rename } from 'node:fs/promises'
 import path from 'node:path'
 
-/** Writes a file that only its owner can read: beside its place first, on disk, then moved there. */
-export async function writeDurably(file: string, content: string): Promise<void> {
+/** Writes a file that only its owner can read, unless `mode` says otherwise: beside its place first, on disk, then moved there. */
+export async function writeDurably(file: string, content: string, mode = 0o600): Promise<void> {
   const next = `${file}.new`
-  const handle = await open(next, 'w', 0o600)
+  const handle = await open(next, 'w', mode)
   try {
-    await handle.chmod(0o600) // a leftover of an interrupted write may have had other rights
+    await handle.chmod(mode) // a leftover of an interrupted write may have had other rights
     await handle.writeFile(content)
     await handle.sync()
   } finally {
