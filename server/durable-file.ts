@@ -3,7 +3,7 @@ import { open, rename } from 'node:fs/promises'
 import path from 'node:path'
 
 /** Writes a file that only its owner can read, unless `mode` says otherwise: beside its place first, on disk, then moved there. */
-export async function writeDurably(file: string, content: string, mode = 0o600): Promise<void> {
+export async function writeDurably(file: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   const next = `${file}.new`
   const handle = await open(next, 'w', mode)
   try {

@@ -12,11 +12,13 @@ import type { RecentEntries } from '../log.ts'
 import type { ServerTls } from '../net/tls.ts'
 import type { Backup, BackupJob } from './contract/backups.ts'
 import type { DatabaseMove, DatabaseStatus } from './contract/database.ts'
+import type { DesktopUpdate } from './contract/desktop.ts'
 import type { Reply, Wellness } from './contract/endpoint.ts'
 import type { Mend } from './contract/errors.ts'
 import type { Joining, OfficeCard } from './contract/joining.ts'
 import type { discoverNodes, JoinRequest, Node } from './contract/nodes.ts'
 import type { RecoverySheet } from './contract/setup.ts'
+import type { Updates } from './contract/updates.ts'
 
 /** What there is from the start, office or not. */
 export interface AdminParts {
@@ -97,6 +99,7 @@ export interface OfficeParts {
   readonly database: DatabaseDesk
   readonly backups: BackupDesk
   readonly nodes: NodesDesk
+  readonly updates: UpdatesDesk
   /** Joining another office with this PC, which then leaves this one. Works only while it is the only PC here. */
   readonly merge: JoinDesk
   /** Why people cannot sign in on this PC now, as a sentence; undefined when they can. Absent: only the database is looked at. */
@@ -140,6 +143,24 @@ export interface BackupDesk {
   restore(name: string, url: string | undefined): Promise<BackupJob>
   /** Calls `listener` as a job goes on. Gives the function that ends it. */
   onJob(listener: (job: BackupJob) => void): () => void
+}
+
+/** What the page about updates asks of main.ts. */
+export interface UpdatesDesk {
+  /** What the tray shows of them. */
+  readonly desktop: DesktopUpdate
+  /** For the Health page; undefined: nobody looks for updates. */
+  readonly health: CheckResult | undefined
+  /** @throws DatabaseAway */
+  view(): Promise<Updates>
+  /** Reads the feed now. @throws Refusal when there is none */
+  check(): Promise<Updates>
+  /** Begins to update all PCs, and answers. @throws Refusal when there is nothing to install */
+  install(): Promise<Updates>
+  /** No further PC is updated until `install`. @param by the name of who wants that */
+  stop(by: string): Promise<Updates>
+  /** Calls `listener` when anything of this changed. Gives the function that ends it. */
+  onChange(listener: () => void): () => void
 }
 
 export type PortName = 'c2s' | 'c2sTls' | 's2s' | 's2sTls' | 'component' | 'web' | 'webPlain' | 'cluster'

@@ -10,6 +10,7 @@ import type { DatabaseCommand } from './parse-database.ts'
 import { PipeFault, readPiped } from './piped.ts'
 import { restoreBackup } from './restore.ts'
 import { doctor, status } from './status.ts'
+import { update } from './update.ts'
 import { user } from './user.ts'
 
 /** Where a command writes, and what it cannot know by itself. */
@@ -88,6 +89,8 @@ async function carryOut(
       return (await import('./join.ts')).join(command, { folder, version, print })
     case 'drain':
       return drain(await server(), command, output)
+    case 'update':
+      return update(server, command, output)
     default:
       return command satisfies never
   }

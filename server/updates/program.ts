@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { UpdateFault } from './fault.ts'
-import { KEY_NAME, kinds, type PackageKind, readKey } from './manifest.ts'
+import { KEY_NAME, kinds, type PackageKind } from './manifest.ts'
 
 /** Beside the folder of the server's parts: how the whole was installed (the file that electron-builder writes, too). */
 const KIND_FILE = 'package-type'
@@ -31,7 +31,7 @@ export function partsIn(top: string): string {
   return path.join(top, 'resources', 'runtime')
 }
 
-/** Looks at the program in a folder. @throws UpdateFault when its package.json or key cannot be used */
+/** Looks at the program in a folder. @throws UpdateFault when it names no version */
 export async function readProgram(folder: string): Promise<Program> {
   const { version } = JSON.parse(await readFile(path.join(folder, 'package.json'), 'utf8')) as { version: unknown }
   if (typeof version !== 'string') throw new UpdateFault(`The file package.json in ${folder} names no version.`)
@@ -40,9 +40,8 @@ export async function readProgram(folder: string): Promise<Program> {
   const kind = isInstalled ? (await readFile(kindFile, 'utf8')).trim() : undefined
   const keyFile = path.join(folder, KEY_NAME)
   const key = existsSync(keyFile) ? await readFile(keyFile, 'utf8') : undefined
-  if (key !== undefined) readKey(key)
   return {
-    folder,
+    folder: path.resolve(folder),
     version,
     target: `${process.platform}-${process.arch}`,
     kind: kinds.find(one => one === kind),

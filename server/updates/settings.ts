@@ -2,6 +2,7 @@
 import { type Static, Type } from 'typebox'
 import { feature } from '../core/feature.ts'
 import { feedTrouble } from './feed.ts'
+import { turnMigrations } from './turn.ts'
 
 const settings = Type.Object({
   feed: Type.String({
@@ -35,6 +36,7 @@ export const updatesFeature = feature({
   page: 'Updates',
   standards: [],
   settings,
+  migrations: turnMigrations,
   start: server => {
     server.onSettings({
       verify: ({ feed }) => {

@@ -32,6 +32,7 @@ import {
 import { createLink, createToken, getSession, listTokens, openLink, revokeToken, signIn, signOut } from './session.ts'
 import { changeSetting, listChanges, listSettings, undoChange } from './settings.ts'
 import { checkDatabase, checkDomain, createOffice, getRecovery, getSetup, keepRecovery } from './setup.ts'
+import { checkUpdates, getUpdates, installUpdates, stopUpdates } from './updates.ts'
 
 /** By name; a name is also the operationId in OpenAPI. */
 export const endpoints = {
@@ -98,5 +99,9 @@ export const endpoints = {
   makeBackup,
   proveBackup,
   restoreBackup,
+  getUpdates,
+  checkUpdates,
+  installUpdates,
+  stopUpdates,
   followEvents,
 } as const

@@ -30,6 +30,8 @@ export const DesktopUpdate = Type.Object(
   },
   strict,
 )
+/** Static of {@link DesktopUpdate}. */
+export type DesktopUpdate = Static<typeof DesktopUpdate>
 
 /** All that the tray shows. */
 export const Desktop = Type.Object(

@@ -29,6 +29,8 @@ export const events = {
   nodes: Type.Object({}),
   /** The PCs that want to join now, after one came or was answered; empty when none waits any more. */
   'join-request': Type.Object({ requests: Type.Array(JoinRequest, { maxItems: 8 }) }),
+  /** Something about updates changed: their page asks again. At most twice a second. */
+  updates: Type.Object({}),
   /** A setting has a new value. */
   setting: Type.Object({ key: Type.String(), by: Type.String() }),
   /** The session of this page has ended. */

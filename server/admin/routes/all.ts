@@ -15,6 +15,7 @@ import { peopleRoutes } from './people.ts'
 import { sessionRoutes } from './session.ts'
 import { settingRoutes } from './settings.ts'
 import { setupRoutes } from './setup.ts'
+import { updateRoutes } from './updates.ts'
 
 export const allRoutes: readonly ((desk: Desk, parts: RouteParts) => void)[] = [
   setupRoutes,
@@ -30,5 +31,6 @@ export const allRoutes: readonly ((desk: Desk, parts: RouteParts) => void)[] = [
   nodeRoutes,
   databaseRoutes,
   backupRoutes,
+  updateRoutes,
   eventRoutes,
 ]

@@ -1,0 +1,143 @@
+/** One PC's part in bringing the office to a new version: fetches, waits for its turn, takes it, has the version installed, and tells what came of it. */
+import type { NodesDesk } from '../admin/parts.ts'
+import type { Bus } from '../cluster/bus.ts'
+import { isNewer } from '../versions.ts'
+import { sentenceOf, UpdateFault } from './fault.ts'
+import type { Installer } from './installer.ts'
+import type { Lookout } from './lookout.ts'
+import { fileFor, type Manifest } from './manifest.ts'
+import { type OfficeTurn, TURN_MS } from './office-turn.ts'
+import { planOf } from './plan.ts'
+import type { Program } from './program.ts'
+import { askAll, type Report, type ReportedPc } from './reports.ts'
+import type { Result } from './request.ts'
+import type { Turn } from './turn.ts'
+
+export interface RoundOptions {
+  readonly program: Program
+  readonly lookout: Lookout
+  readonly installer: Installer
+  readonly turn: OfficeTurn
+  /** Ends waiting. */
+  readonly signal: AbortSignal
+  feed(): string
+  bus(): Bus | undefined
+  nodes(): Pick<NodesDesk, 'node' | 'nodes'>
+  busyWith(): string | undefined
+  note(sentence: string): Promise<void>
+  /** What goes on, or is waited for. */
+  onStep(step: string | undefined): void
+}
+
+export class Round {
+  readonly #options: RoundOptions
+  /** Why the package could not be fetched. */
+  #trouble: string | undefined
+
+  constructor(options: RoundOptions) {
+    this.#options = options
+  }
+
+  /** What this PC says of itself. @param trouble what else is not as it should be */
+  own(trouble?: string): Report {
+    const { program, lookout, busyWith, feed } = this.#options
+    const { newest } = lookout
+    const { kind, target, version } = program
+    const why = this.#trouble ?? busyWith() ?? trouble
+    const said = { version, ...(why !== undefined && { trouble: why }) }
+    if (kind === undefined) return { ...said, way: 'by-hand', byHand: 'It runs from its sources: update those there.' }
+    const file = newest && fileFor(newest, target, kind)
+    if (kind !== 'setup' && (file || !newest)) return { ...said, way: 'itself' }
+    const byHand = file
+      ? `Run ${file.name} there; it lies in ${feed()}.`
+      : `There is no package of version ${newest?.version} for it.`
+    return { ...said, way: 'by-hand', byHand }
+  }
+
+  /** All PCs, as they say. This one's own health keeps it from nothing: an update may mend it. */
+  pcs(isFresh: boolean): Promise<ReportedPc[]> {
+    const { nodes, bus } = this.#options
+    return askAll(nodes().nodes, this.own(), { bus: bus(), isFresh })
+  }
+
+  /** One step towards the newest version on all PCs, as far as it is this PC's. */
+  async goOn(newest: Manifest, seen: Turn): Promise<void> {
+    const { turn, onStep, signal } = this.#options
+    await this.#fetch(newest)
+    const plan = await this.#plan(newest, seen)
+    onStep(plan.kind === 'done' ? undefined : plan.sentence)
+    if (plan.kind === 'done') await turn.dropOrder(newest.version)
+    signal.throwIfAborted()
+    const taken = plan.kind === 'mine' ? await turn.take(newest.version) : undefined
+    if (!taken) return
+    // Somebody's turn may have come and gone since the look: it is looked again, now that nobody else can begin.
+    const again = await this.#plan(newest, { ...taken, holder: undefined })
+    if (again.kind === 'mine' && !signal.aborted) return this.#install(newest, taken)
+    await turn.end(taken, undefined)
+    onStep(again.sentence)
+  }
+
+  /** The turn is this PC's: an installation goes on, or is over. */
+  async settle(taken: Turn): Promise<void> {
+    const { installer, nodes, note, onStep } = this.#options
+    const { version = '' } = taken
+    const id = idOf(taken)
+    // It was taken, and this server ended before it asked for anything: another one may have it.
+    if (!(await installer.isKnown(id))) return this.#end(taken, undefined)
+    const { node: name } = nodes()
+    onStep(`${name} is being updated to version ${version}.`)
+    const stopped = await this.#outcome(id, name, version)
+    await note(stopped ?? `${name} has version ${version} now.`)
+    await this.#end(taken, stopped)
+  }
+
+  async #fetch(newest: Manifest): Promise<void> {
+    const { program, lookout, feed } = this.#options
+    const { kind, target, version } = program
+    const file = kind === undefined || kind === 'setup' ? undefined : fileFor(newest, target, kind)
+    this.#trouble = undefined
+    if (!file || !isNewer(newest.version, version)) return
+    try {
+      await lookout.fetch(feed(), file)
+    } catch (error) {
+      if (!(error instanceof UpdateFault)) throw error
+      this.#trouble = error.message
+    }
+  }
+
+  async #plan({ version }: Manifest, turn: Turn) {
+    return planOf({ here: this.#options.nodes().node, version, pcs: await this.pcs(true), turn })
+  }
+
+  async #install({ version }: Manifest, taken: Turn): Promise<void> {
+    const { installer, note, nodes, program } = this.#options
+    await note(`${nodes().node} is being updated from version ${program.version} to ${version}.`)
+    await installer.begin(idOf(taken), version)
+    await this.settle(taken)
+  }
+
+  /** @returns why it failed; undefined: it is done */
+  async #outcome(id: string, name: string, version: string): Promise<string | undefined> {
+    const { installer, signal } = this.#options
+    let result: Result | undefined
+    try {
+      result = await installer.outcome(id, TURN_MS, signal)
+    } catch (error) {
+      if (!(error instanceof UpdateFault)) throw error
+      return `${name} was not updated: ${sentenceOf(error)}`
+    }
+    if (result?.state === 'done') return undefined
+    const why = result?.sentence ?? 'the installing program has not come to an end.'
+    return `${name} was not updated to version ${version}: ${why}`
+  }
+
+  async #end(taken: Turn, stopped: string | undefined): Promise<void> {
+    const { turn, installer, onStep } = this.#options
+    await turn.end(taken, stopped)
+    await installer.clear()
+    onStep(undefined)
+  }
+}
+
+/** A turn has one request. */
+const idOf = ({ holder, epoch }: Turn): string => `${holder?.id}-${epoch}`
