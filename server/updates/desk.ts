@@ -177,6 +177,7 @@ export class Updates implements UpdatesDesk {
     const older = (await this.#round.pcs(false)).filter(pc => isNewer(newest.version, pc.version ?? ''))
     if (older.length === 0) throw refusal('refused', `No PC has an older version than ${newest.version}.`)
     if (older.every(pc => pc.way === 'by-hand')) throw refusal('refused', older[0]?.byHand ?? 'Install it by hand.')
+    this.#round.forgetTrouble()
     await this.#turn.order(newest.version)
     void this.tick()
     return this.view()
@@ -239,6 +240,7 @@ export class Updates implements UpdatesDesk {
   }
 
   async #check(): Promise<void> {
+    this.#round.forgetTrouble()
     this.#readFeed = this.#settings.feed
     await this.#lookout.check(this.#readFeed)
     this.#stir()

@@ -20,6 +20,7 @@ export interface RoundOptions {
   readonly turn: OfficeTurn
   /** Ends waiting. */
   readonly signal: AbortSignal
+  now(): number
   feed(): string
   bus(): Bus | undefined
   nodes(): Pick<NodesDesk, 'node' | 'nodes'>
@@ -29,13 +30,20 @@ export interface RoundOptions {
   onStep(step: string | undefined): void
 }
 
+const FETCH_AGAIN_MS = 15 * 60_000
+
 export class Round {
   readonly #options: RoundOptions
-  /** Why the package could not be fetched. */
-  #trouble: string | undefined
+  /** Why a package could not be fetched, and when that was tried. */
+  #trouble: { readonly sha256: string; readonly sentence: string; readonly at: number } | undefined
 
   constructor(options: RoundOptions) {
     this.#options = options
+  }
+
+  /** Somebody wants it tried again now. */
+  forgetTrouble(): void {
+    this.#trouble = undefined
   }
 
   /** What this PC says of itself. @param trouble what else is not as it should be */
@@ -43,7 +51,7 @@ export class Round {
     const { program, lookout, busyWith, feed } = this.#options
     const { newest } = lookout
     const { kind, target, version } = program
-    const why = this.#trouble ?? busyWith() ?? trouble
+    const why = this.#trouble?.sentence ?? busyWith() ?? trouble
     const said = { version, ...(why !== undefined && { trouble: why }) }
     if (kind === undefined) return { ...said, way: 'by-hand', byHand: 'It runs from its sources: update those there.' }
     const file = newest && fileFor(newest, target, kind)
@@ -92,16 +100,19 @@ export class Round {
   }
 
   async #fetch(newest: Manifest): Promise<void> {
-    const { program, lookout, feed } = this.#options
+    const { program, lookout, feed, now } = this.#options
     const { kind, target, version } = program
     const file = kind === undefined || kind === 'setup' ? undefined : fileFor(newest, target, kind)
+    const { sha256, at = 0 } = this.#trouble ?? {}
+    // A large file that is the wrong one is not fetched every minute.
+    if (file && sha256 === file.sha256 && Math.abs(now() - at) < FETCH_AGAIN_MS) return
     this.#trouble = undefined
     if (!file || !isNewer(newest.version, version)) return
     try {
       await lookout.fetch(feed(), file)
     } catch (error) {
       if (!(error instanceof UpdateFault)) throw error
-      this.#trouble = error.message
+      this.#trouble = { sha256: file.sha256, sentence: error.message, at: now() }
     }
   }
 
