@@ -13,6 +13,36 @@ import { aFile, aManifest, type Keys, newKeys, packDeb, publish, type SmallProgr
 const run = promisify(execFile)
 const installer = fileURLToPath(new URL('install-process.ts', import.meta.url))
 
+/** What runs on a PC. */
+export interface Seen {
+  readonly version: string
+  readonly isReady: boolean
+}
+
+/** The version that runs on a data folder, and whether people can log in; undefined: none runs. */
+export async function seen(dataDir: string): Promise<Seen | undefined> {
+  try {
+    const { adminUrl } = JSON.parse(await readFile(path.join(dataDir, 'run.json'), 'utf8'))
+    const { version } = (await (await fetch(new URL('/api/session', adminUrl))).json()) as { version: string }
+    return { version, isReady: (await fetch(new URL('/health/ready', adminUrl))).ok }
+  } catch {
+    return undefined // nothing answers
+  }
+}
+
+/** Runs the installing program to its end, or until it is killed. @returns the result, if there is one */
+export async function installing(
+  options: object,
+  stateDir: string,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<Result | undefined> {
+  // A group of its own: whoever kills it kills what it has started, as systemd does.
+  const args = [installer, JSON.stringify(options)]
+  const child = spawn(process.execPath, args, { env, detached: true, stdio: 'ignore' })
+  await once(child, 'exit')
+  return readResult(stateDir)
+}
+
 export class InstalledPc implements AsyncDisposable {
   readonly folder: string
   readonly keys: Keys = newKeys()
@@ -95,22 +125,12 @@ export class InstalledPc implements AsyncDisposable {
   /** Runs the installing program to its end, or to the step at which it is killed. @returns the result, if there is one */
   async installs(how: { diesAt?: string; tidy?: boolean } = {}): Promise<Result | undefined> {
     const { dataDir, stateDir, top } = this
-    const options = JSON.stringify({ dataDir, stateDir, top, ...how })
-    // A group of its own: whoever kills it kills what it has started, as systemd does.
-    const child = spawn(process.execPath, [installer, options], { env: this.#env, detached: true, stdio: 'ignore' })
-    await once(child, 'exit')
-    return readResult(stateDir)
+    const options = { dataDir, stateDir, top, ...how }
+    return installing(options, stateDir, this.#env)
   }
 
-  /** The version that runs, and whether people can log in; undefined: none runs. */
-  async runs(): Promise<{ version: string; isReady: boolean } | undefined> {
-    try {
-      const { adminUrl } = JSON.parse(await readFile(path.join(this.dataDir, 'run.json'), 'utf8'))
-      const { version } = (await (await fetch(new URL('/api/session', adminUrl))).json()) as { version: string }
-      return { version, isReady: (await fetch(new URL('/health/ready', adminUrl))).ok }
-    } catch {
-      return undefined // nothing answers
-    }
+  runs(): Promise<Seen | undefined> {
+    return seen(this.dataDir)
   }
 
   async starts(): Promise<void> {
@@ -148,12 +168,12 @@ interface Fetched {
   readonly depends?: string
 }
 
-/** The few commands that are used. A killed server leaves its run.json behind. */
+/** The few commands that are used. A server that ends removes its run.json. */
 const systemctl = `
 pid=$(sed -n 's/.*"pid":\\([0-9]*\\).*/\\1/p' "$DATA/run.json" 2>/dev/null)
 case "$1" in
   stop)
-    [ -n "$pid" ] && kill "$pid" 2>/dev/null && while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done
+    [ -n "$pid" ] && kill "$pid" 2>/dev/null && while [ -e "$DATA/run.json" ]; do sleep 0.02; done
     exit 0 ;;
   start)
     [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null && exit 0

@@ -62,8 +62,8 @@ export async function tidyUp(options: InstallOptions, server: 'start' | 'leave')
   if (journal.step !== 'kept') {
     await note(options, { ...journal, step: 'undoing' })
     if (!method.whileRunning && server === 'start') await service.stop()
-    await method.putBack()
-    if (method.whileRunning && server === 'start') await service.stop()
+    const isPutBack = await method.putBack()
+    if (method.whileRunning && isPutBack && server === 'start') await service.stop()
   }
   if (server === 'start') await service.start()
   const why = journal.why ?? 'The installation was interrupted.'
@@ -154,8 +154,8 @@ class Installation {
     const { dataDir, readyMs, lookMs } = this.#options
     await note(this.#options, journal)
     if (!method.whileRunning) await service.stop()
-    await method.putBack()
-    if (method.whileRunning) await service.stop()
+    const isPutBack = await method.putBack()
+    if (method.whileRunning && isPutBack) await service.stop()
     await service.start()
     const still = await untilReady({ dataDir, version: from, limitMs: readyMs, lookMs })
     const end = still === undefined ? `Version ${from} works again.` : `Version ${from} was put back, but: ${still}`

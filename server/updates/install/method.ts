@@ -19,8 +19,8 @@ export interface Method {
   keep(): Promise<void>
   /** @throws UpdateFault */
   install(file: string): Promise<void>
-  /** The program is as it was kept. Does nothing when nothing was kept; can be repeated. */
-  putBack(): Promise<void>
+  /** The program is as it was kept; can be repeated. @returns false: nothing was kept, so nothing was changed */
+  putBack(): Promise<boolean>
   /** Removes what was kept. */
   forget(): Promise<void>
 }
@@ -49,7 +49,9 @@ export function packageMethod(kind: 'deb' | 'rpm', top: string): Method {
       if (ran.code !== 0) throw new UpdateFault(`${program} could not install the package: ${lastLine(ran)}`)
     },
     async putBack() {
-      if (existsSync(previous)) await makeLike(previous, top)
+      if (!existsSync(previous)) return false
+      await makeLike(previous, top)
+      return true
     },
     async forget() {
       for (const leftover of [part, previous]) await rm(leftover, { recursive: true, force: true })
@@ -82,10 +84,11 @@ export function folderMethod(top: string, version: string): Method {
       await rename(next, top)
     },
     async putBack() {
-      if (!existsSync(previous)) return
+      if (!existsSync(previous)) return false
       await rm(failed, { recursive: true, force: true })
       if (existsSync(top)) await rename(top, failed)
       await rename(previous, top)
+      return true
     },
     forget,
   }
