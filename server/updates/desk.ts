@@ -127,7 +127,7 @@ export class Updates implements UpdatesDesk {
       ...{ feed, automatic, newest, trouble, turn: this.#turn.last, now: now() },
       canBeOn: program.key !== undefined,
       versions: versions.filter(version => version !== undefined),
-      byHand: isOld ? this.#round.own().byHand : undefined,
+      byHand: isOld ? this.#round.byHand('here') : undefined,
     })
   }
 
@@ -184,7 +184,7 @@ export class Updates implements UpdatesDesk {
   }
 
   async stop(by: string): Promise<View> {
-    await this.#turn.stop(`${by} has stopped it.`)
+    await this.#turn.stop(`${by} has stopped updating.`)
     return this.view()
   }
 

@@ -26,7 +26,7 @@ export const kinds = ['deb', 'rpm', 'tar', 'setup'] as const
 export type PackageKind = (typeof kinds)[number]
 
 export interface ManifestFile {
-  /** 'linux-x64', 'win32-x64', 'darwin-arm64': platform and processor in Node's words. */
+  /** 'linux-x64', 'win-x64', 'darwin-arm64' */
   readonly target: string
   readonly kind: PackageKind
   /** A plain name: the file lies beside the manifest. */

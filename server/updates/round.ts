@@ -48,18 +48,23 @@ export class Round {
 
   /** What this PC says of itself. @param trouble what else is not as it should be */
   own(trouble?: string): Report {
-    const { program, lookout, busyWith, feed } = this.#options
-    const { newest } = lookout
-    const { kind, target, version } = program
+    const { program, busyWith } = this.#options
     const why = this.#trouble?.sentence ?? busyWith() ?? trouble
-    const said = { version, ...(why !== undefined && { trouble: why }) }
-    if (kind === undefined) return { ...said, way: 'by-hand', byHand: 'It runs from its sources: update those there.' }
+    const said = { version: program.version, ...(why !== undefined && { trouble: why }) }
+    const byHand = this.byHand('there')
+    return byHand === undefined ? { ...said, way: 'itself' } : { ...said, way: 'by-hand', byHand }
+  }
+
+  /** What a person has to do; undefined: this PC can be updated by itself. @param where how that person calls this PC */
+  byHand(where: 'here' | 'there'): string | undefined {
+    const { program, lookout, feed } = this.#options
+    const { newest } = lookout
+    const { kind, target } = program
+    if (kind === undefined) return `Lanthorn runs from its sources ${where}: update those.`
     const file = newest && fileFor(newest, target, kind)
-    if (kind !== 'setup' && (file || !newest)) return { ...said, way: 'itself' }
-    const byHand = file
-      ? `Run ${file.name} there; it lies in ${feed()}.`
-      : `There is no package of version ${newest?.version} for it.`
-    return { ...said, way: 'by-hand', byHand }
+    if (kind !== 'setup' && (file || !newest)) return undefined
+    if (file) return `Run ${file.name} ${where}; it lies in ${feed()}.`
+    return `There is no package of it for what runs ${where}.`
   }
 
   /** All PCs, as they say. This one's own health keeps it from nothing: an update may mend it. */
@@ -94,7 +99,7 @@ export class Round {
     if (!(await installer.isKnown(id))) return this.#end(taken, undefined)
     const { node: name } = nodes()
     onStep(`${name} is being updated to version ${version}.`)
-    const stopped = await this.#outcome(id, name, version)
+    const stopped = await this.#outcome(id, name)
     await note(stopped ?? `${name} has version ${version} now.`)
     await this.#end(taken, stopped)
   }
@@ -128,7 +133,7 @@ export class Round {
   }
 
   /** @returns why it failed; undefined: it is done */
-  async #outcome(id: string, name: string, version: string): Promise<string | undefined> {
+  async #outcome(id: string, name: string): Promise<string | undefined> {
     const { installer, signal } = this.#options
     let result: Result | undefined
     try {
@@ -138,8 +143,7 @@ export class Round {
       return `${name} was not updated: ${sentenceOf(error)}`
     }
     if (result?.state === 'done') return undefined
-    const why = result?.sentence ?? 'the installing program has not come to an end.'
-    return `${name} was not updated to version ${version}: ${why}`
+    return `${name} was not updated: ${result?.sentence ?? 'The installing program has not come to an end.'}`
   }
 
   async #end(taken: Turn, stopped: string | undefined): Promise<void> {

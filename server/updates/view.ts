@@ -62,7 +62,7 @@ function waiting({ turn, automatic, now, byHand }: Standpoint, newest: Manifest)
     return {
       state: 'failed',
       wellness: 'warn',
-      sentence: `Updating to version ${version} was stopped. ${turn.stopped}`,
+      sentence: `Version ${version} is not on all PCs. ${turn.stopped}`,
     }
   if (turn?.ordered === version)
     return {

@@ -29,7 +29,7 @@ export function newKeys(): Keys {
 }
 
 /** The target of this computer. */
-export const here = `${process.platform}-${process.arch}`
+export const here = `${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`
 
 /** A list of updates with one file that nobody has. */
 export function aManifest(changes: Partial<Manifest> = {}): Manifest {

@@ -58,7 +58,7 @@ describe('an office on three PCs', () => {
     expect(office.updated).toEqual(['pc-2', 'pc-3'])
     expect(office.pcs[0]!.opened.health).toEqual({
       state: 'warn',
-      sentence: `Updating to version 1.3.0 was stopped. pc-3 was not updated to version 1.3.0: ${why}`,
+      sentence: `Version 1.3.0 is not on all PCs. pc-3 was not updated: ${why}`,
     })
     office.outcome = () => ({ state: 'done', sentence: '' })
     await office.pcs[1]!.opened.install()
