@@ -21,10 +21,14 @@ import { DATABASE_RETRY_MS, openStoreInTime } from './open-store.ts'
 import { Reopening } from './reopening.ts'
 import { openAdmin } from './start-admin.ts'
 import { openStore, type Store } from './store.ts'
+import type { Updates } from './updates/desk.ts'
+import { updatesOf } from './updates/of-office.ts'
+import type { Program } from './updates/program.ts'
 import { setupPartsOf } from './wizard.ts'
 
 export interface ApplianceOptions {
   readonly version: string
+  readonly program: Program
   readonly folder: DataFolder
   readonly log: Log
   /** Set while the data folder is empty and an autosetup file was given. */
@@ -53,6 +57,7 @@ export class Appliance {
   #backups: Backups | undefined
   #moves: Moves | undefined
   #desk: MoveDesk | undefined
+  #updates: Updates | undefined
   #starting: Promise<void> | undefined
   readonly #abort = new AbortController()
 
@@ -176,6 +181,7 @@ export class Appliance {
   }
 
   async #closeDesks(): Promise<void> {
+    await this.#updates?.close()
     await this.#desk?.close()
     await this.#backups?.close()
     await this.#reopening.over()
@@ -290,18 +296,18 @@ export class Appliance {
 
   async #openPages(): Promise<void> {
     const { folder } = this.#options
-    const [office, backups, database] = [this.#office, this.#backups, this.#desk]
-    if (!office || !backups || !database) throw new Error('Office, backups and moves are opened before the pages.')
+    const [office, backups, database, updates] = [this.#office, this.#backups, this.#desk, this.#updates]
+    if (!office || !backups || !database || !updates) throw new Error('The desks are opened before their pages.')
     const store = await this.#openedStore()
     const { nodes, merge } = this.#nodes.openDesks(office, store)
-    await this.admin.open(
-      officePartsOf({ office, store, folder, backups, database, nodes, merge, cluster: this.#nodes.parts }),
-    )
+    const cluster = this.#nodes.parts
+    await this.admin.open(officePartsOf({ office, store, folder, backups, database, nodes, updates, merge, cluster }))
+    updates.meet(office.chat.parts.settings, cluster?.bus)
   }
 
-  /** Moves and backups outlive a restore, during which the office is closed and opened again. */
+  /** Moves, backups and updates outlive a restore, during which the office is closed and opened again. */
   async #openDesks(): Promise<void> {
-    const { folder, version, onMoveStep } = this.#options
+    const { folder, version, program, onMoveStep } = this.#options
     if (!this.#moves) throw new Error('Moves are opened by start().')
     const store = await this.#openedStore()
     const features = await loadFeatures()
@@ -336,6 +342,14 @@ export class Appliance {
       },
     })
     await this.#backups.start()
+    await this.#updates?.close()
+    this.#updates = updatesOf({
+      ...{ program, folder, log },
+      admin: () => this.admin,
+      db: () => store.db,
+      busyWith: () => desk.busyWith() ?? this.#backups?.busyWith(),
+    })
+    await this.#updates.start()
   }
 
   async #openedStore(): Promise<Store> {

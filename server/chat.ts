@@ -81,7 +81,7 @@ export async function startChat(options: {
   cluster?: ClusterParts | undefined
 }): Promise<Chat> {
   const { db, features, log } = options
-  await migrate(db, migrationsOf(features))
+  await migrate(db, migrationsOf(features), { version: options.version })
   const settings = new Settings(db)
   for (const one of features) settings.declare(one)
   await settings.load()

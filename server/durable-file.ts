@@ -6,7 +6,7 @@ import path from 'node:path'
  * Writes a file: beside its place first, on disk, then moved there.
  * @param mode who can read it; else its owner only
  */
-export async function writeDurably(file: string, content: string, mode = 0o600): Promise<void> {
+export async function writeDurably(file: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   const next = `${file}.new`
   const handle = await open(next, 'w', mode)
   try {

@@ -1,7 +1,8 @@
 /** What the admin pages are given of an open office. */
 import { backupChecks } from './admin/backup-checks.ts'
-import type { JoinDesk, NodesDesk, OfficeParts } from './admin/parts.ts'
+import type { JoinDesk, NodesDesk, OfficeParts, UpdatesDesk } from './admin/parts.ts'
 import { createRecovery } from './admin/recovery.ts'
+import { updateCheck } from './admin/update-checks.ts'
 import type { Backups } from './backup/desk.ts'
 import type { ClusterParts } from './chat.ts'
 import { officeIdOf } from './cluster/pairing/office-id.ts'
@@ -19,10 +20,11 @@ export function officePartsOf(options: {
   backups: Backups
   database: MoveDesk
   nodes: NodesDesk
+  updates: UpdatesDesk
   merge: JoinDesk
   cluster: ClusterParts | undefined
 }): OfficeParts {
-  const { office, store, folder, backups, database, nodes, merge, cluster } = options
+  const { office, store, folder, backups, database, nodes, updates, merge, cluster } = options
   const { identity, chat } = office
   const { parts } = chat
   return {
@@ -56,10 +58,14 @@ export function officePartsOf(options: {
     database,
     backups,
     nodes,
+    updates,
     merge,
-    checks: backupChecks(backups, {
-      now: Date.now,
-      isKeySaved: () => folder.secret('recovery-kept-at') !== undefined,
-    }),
+    checks: [
+      ...backupChecks(backups, {
+        now: Date.now,
+        isKeySaved: () => folder.secret('recovery-kept-at') !== undefined,
+      }),
+      updateCheck(updates),
+    ],
   }
 }

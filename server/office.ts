@@ -10,6 +10,7 @@ import { registryMigrations } from './cluster/registry.ts'
 import type { Listen, PortName } from './config.ts'
 import type { PasswordSettings } from './core/core-features.ts'
 import { type Feature, feature } from './core/feature.ts'
+import { versionMigrations } from './db/migrate.ts'
 import type { Database } from './db/pool.ts'
 import { followFiles } from './net/follow-files.ts'
 import { OfficeCertificates } from './net/office-certificates.ts'
@@ -23,6 +24,7 @@ import { whyNotReady } from './stream/readiness.ts'
 import { Streams } from './stream/streams.ts'
 import { listenTcp } from './stream/tcp.ts'
 import { acceptWebSocket } from './stream/websocket.ts'
+import { updatesFeature } from './updates/settings.ts'
 
 const WEBSOCKET_PATH = '/ws'
 
@@ -68,9 +70,19 @@ const nodesFeature = feature({
   start: () => undefined,
 })
 
+/** Which version of the program has changed the tables last. */
+const programFeature = feature({
+  name: 'program',
+  title: 'Program',
+  standards: [],
+  migrations: versionMigrations,
+  start: () => undefined,
+})
+
 /** All features of an office: those given, and what belongs to every office. */
 export function officeFeatures(features: readonly Feature[]): readonly Feature[] {
-  return [adminFeature, nodesFeature, backupFeature as Feature, clusterFeature as Feature, ...features]
+  const own = [adminFeature, nodesFeature, programFeature, backupFeature, clusterFeature, updatesFeature]
+  return [...(own as Feature[]), ...features]
 }
 
 /**

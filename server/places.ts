@@ -9,7 +9,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The folder above the server's: of the checkout, or of the installed program. The bundle's chunks lie as deep as this file. */
-const programFolder = fileURLToPath(new URL('..', import.meta.url))
+export const programFolder = fileURLToPath(new URL('..', import.meta.url))
 
 /** The manifest of an installed program; a checkout has none. */
 const manifestName = 'runtime.json'

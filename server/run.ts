@@ -5,7 +5,10 @@ import { readConfig } from './config.ts'
 import { HeldTerminal } from './held-terminal.ts'
 import { createLog, type Log } from './log.ts'
 import { openDataFolder } from './node.ts'
+import { programFolder } from './places.ts'
+import { readProgram } from './updates/program.ts'
 
+/** Where package.json lies. */
 /** A start that takes longer than this shows what it is doing. */
 const HELD_MS = 5_000
 /** How long a stop may take before the process ends anyway. */
@@ -41,6 +44,7 @@ export async function run(options: RunOptions): Promise<number> {
   const log = createLog({ folder: folder.file('logs'), terminal })
   const appliance: Appliance = new Appliance({
     version: options.version,
+    program: await readProgram(programFolder),
     folder,
     log,
     config,

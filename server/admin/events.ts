@@ -9,7 +9,7 @@ const HEARTBEAT_MS = 15_000
 const WAITING_BYTES_MAX = 256 * 1024
 const STREAMS_MAX = 200
 const PER_ADDRESS_MAX = 30
-const COALESCE_MS = { people: 1_000, connections: 1_000, nodes: 500 } as const
+const COALESCE_MS = { people: 1_000, connections: 1_000, nodes: 500, updates: 500 } as const
 
 interface Stream {
   readonly address: string
@@ -132,7 +132,7 @@ export class Events {
     for (const stream of this.#followers) stream.write(text)
   }
 
-  /** Tells all pages to ask for a list again, at most once a second (PCs: twice). */
+  /** Tells all pages to ask for a list again, at most once a second (PCs and updates: twice). */
   stir(type: keyof typeof COALESCE_MS): void {
     if (this.#followers.size === 0 || this.#late.has(type)) return
     const timer = setTimeout(() => {

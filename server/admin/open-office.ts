@@ -129,7 +129,7 @@ export class OpenOffice {
 
   /** Turns what happens in the chat into events for pages. */
   #watch(): void {
-    const { db, hooks, database, backups, nodes } = this.parts
+    const { db, hooks, database, backups, nodes, updates } = this.parts
     const stirBoth = (): void => {
       this.#events.stir('people')
       this.#events.stir('connections')
@@ -161,6 +161,7 @@ export class OpenOffice {
       database.onMove(move => this.#moveWent(move)),
       backups.onJob(job => this.#jobWent(job)),
       nodes.onChange(this.#nodesTeller()),
+      updates.onChange(this.#updatesTeller()),
     )
   }
 
@@ -200,6 +201,19 @@ export class OpenOffice {
       digest = now
       for (const { state, sentence } of watch.look(nodes.nodes)) this.happenings.add(state, sentence, 'pcs')
       this.#events.stir('connections')
+      void this.health.recheck()
+    }
+  }
+
+  /** The page about updates asks again; Health is looked at when it has something else to say of them. */
+  #updatesTeller(): () => void {
+    const { updates } = this.parts
+    let told = ''
+    return () => {
+      this.#events.stir('updates')
+      const now = JSON.stringify(updates.health ?? {})
+      if (now === told) return
+      told = now
       void this.health.recheck()
     }
   }

@@ -18,6 +18,7 @@ import type { Mend } from './contract/errors.ts'
 import type { Joining, OfficeCard } from './contract/joining.ts'
 import type { discoverNodes, HandedOver, JoinRequest, Node } from './contract/nodes.ts'
 import type { RecoverySheet } from './contract/setup.ts'
+import type { Updates } from './contract/updates.ts'
 
 /** What there is from the start, office or not. */
 export interface AdminParts {
@@ -100,6 +101,7 @@ export interface OfficeParts {
   readonly database: DatabaseDesk
   readonly backups: BackupDesk
   readonly nodes: NodesDesk
+  readonly updates: UpdatesDesk
   /** Joining another office with this PC, which then leaves this one. Works only while it is the only PC here. */
   readonly merge: JoinDesk
   /** Why people cannot sign in on this PC now, as a sentence; undefined when they can. Absent: only the database is looked at. */
@@ -145,6 +147,24 @@ export interface BackupDesk {
   restore(name: string, url: string | undefined): Promise<BackupJob>
   /** Calls `listener` as a job goes on. Gives the function that ends it. */
   onJob(listener: (job: BackupJob) => void): () => void
+}
+
+/** What the page about updates asks of main.ts. */
+export interface UpdatesDesk {
+  /** What the tray shows of them. */
+  readonly desktop: DesktopUpdate
+  /** For the Health page; undefined: nobody looks for updates. */
+  readonly health: CheckResult | undefined
+  /** @throws DatabaseAway */
+  view(): Promise<Updates>
+  /** Reads the feed now. @throws Refusal when there is none */
+  check(): Promise<Updates>
+  /** Begins to update all PCs, and answers. @throws Refusal when there is nothing to install */
+  install(): Promise<Updates>
+  /** No further PC is updated until `install`. @param by the name of who wants that */
+  stop(by: string): Promise<Updates>
+  /** Calls `listener` when anything of this changed. Gives the function that ends it. */
+  onChange(listener: () => void): () => void
 }
 
 export type PortName = 'c2s' | 'c2sTls' | 's2s' | 's2sTls' | 'component' | 'web' | 'webPlain' | 'cluster'

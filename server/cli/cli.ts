@@ -11,6 +11,7 @@ import { PipeFault, readPiped } from './piped.ts'
 import { restoreBackup } from './restore.ts'
 import { doctor, status } from './status.ts'
 import { stop } from './stop.ts'
+import { update } from './update.ts'
 import { user } from './user.ts'
 
 /** Where a command writes, and what it cannot know by itself. */
@@ -95,6 +96,8 @@ async function carryOut(
       return drain(await server(), command, output)
     case 'stop':
       return stop({ folder, runFolder }, output)
+    case 'update':
+      return update(server, command, output)
     default:
       return command satisfies never
   }

@@ -15,6 +15,7 @@ const general = `Lanthorn, chat for offices.
   lanthorn join CODE         makes this PC one of an office that is there
   lanthorn drain             takes this PC out for maintenance: its people go to the others
   lanthorn stop              stops the server of this PC in order
+  lanthorn update            whether there is a newer version; also looks for it and installs it
   lanthorn help COMMAND      more about one of them
   lanthorn --version
 
@@ -124,6 +125,18 @@ logs in there. It stays so over a restart.
 
 Stops the server of this PC in order, as SIGTERM does, and waits until it has ended: its people go
 on to other PCs. Where Lanthorn is a service of the computer, start it again as one.
+`,
+  update: `lanthorn update [--data DIR] [--json]
+lanthorn update check
+lanthorn update install
+lanthorn update stop
+
+Without more it says whether there is a newer version, and where each PC stands.
+check    looks now into the feed that the settings name (updates.feed)
+install  installs the newest version on all PCs, one after the other, and shows how it goes on;
+         also goes on after a failure. Ctrl+C ends only the watching
+stop     no further PC is updated until “install”; one that has begun goes on
+Exit code 0 when all PCs have the newest version, or nobody looks for any; 1 when not.
 `,
 }
 

@@ -36,6 +36,7 @@ export type Command =
   | JoinCodeCommand
   | JoinCommand
   | DrainCommand
+  | UpdateCommand
   | { name: 'help'; topic: Topic | undefined }
   | { name: 'version' }
 
@@ -45,6 +46,9 @@ export type UserCommand = { name: 'user'; data?: string; json: boolean } & (
   | { action: 'remove' | 'password'; username: string }
   | { action: 'list' }
 )
+
+/** `update …`: looks for a newer version, installs it on all PCs. */
+export type UpdateCommand = { name: 'update'; action: 'show' | 'check' | 'install' | 'stop' } & Common
 
 /** What there is help for. */
 export type Topic =
@@ -60,6 +64,7 @@ export type Topic =
   | 'join'
   | 'drain'
   | 'stop'
+  | 'update'
 
 type Options = Record<string, { type: 'string' | 'boolean'; short?: string }>
 
@@ -79,8 +84,10 @@ const known: Record<Topic, Options> = {
   join: { data: text, json: flag },
   drain: { data: text, json: flag, resume: flag, minutes: text },
   stop: { data: text, json: flag },
+  update: { data: text, json: flag },
 }
 const topics = Object.keys(known) as Topic[]
+const updateActions = ['check', 'install', 'stop'] as const
 const actions = ['add', 'remove', 'list', 'password'] as const
 
 /**
@@ -133,11 +140,20 @@ function make(topic: Topic, values: Values, names: string[]): Command | Misunder
   if (topic === 'join-code') return parseJoinCode(common, names)
   if (topic === 'join') return parseJoin(common, names)
   if (topic === 'drain') return parseDrain(common, values, names)
+  if (topic === 'update') return makeUpdate(common, names)
   const [stray] = names
   if (stray !== undefined) return misunderstood(`${topic} takes no name, but there is ${stray} behind it.`)
   if (topic !== 'run') return { name: topic, ...common }
   const { json: _json, ...where } = common
   return { name: 'run', ...where, ...(config !== undefined && { config }), open: values['no-open'] !== true }
+}
+
+function makeUpdate(common: Common, [typed, stray]: string[]): Command | Misunderstood {
+  if (typed === undefined) return { name: 'update', ...common, action: 'show' }
+  const action = updateActions.find(one => one === typed)
+  if (!action) return misunderstood(`There is no command update ${typed}${nearest(typed, updateActions)}.`)
+  if (stray !== undefined) return misunderstood(`update ${action} takes nothing, but there is ${stray} behind it.`)
+  return { name: 'update', ...common, action }
 }
 
 function makeUser(

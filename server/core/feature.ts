@@ -27,7 +27,7 @@ export interface Feature<S extends TObject = TObject> {
   /** JSON Schema of its settings: every property has `default`, `title` and, where needed, `description`. */
   readonly settings?: S
   /** The page of the settings it is printed on. */
-  readonly page?: 'General' | 'Sign-in' | 'Messages' | 'Certificates' | 'Backup' | 'PCs' | 'Advanced'
+  readonly page?: 'General' | 'Sign-in' | 'Messages' | 'Certificates' | 'Backup' | 'PCs' | 'Updates' | 'Advanced'
   /** SQL, numbered by position from 1; never changed once released, only added to. */
   readonly migrations?: readonly string[]
   /** Registers through `server`; all of it goes away when the feature stops. May return a function to run at stop. */

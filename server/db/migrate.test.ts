@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { freshDatabase, openDatabase, quietLog } from '../../test/support/database.ts'
-import { MigrationFault, migrate } from './migrate.ts'
+import { MigrationFault, migrate, versionMigrations } from './migrate.ts'
 import { Database } from './pool.ts'
 
 const first = { feature: 'roster', number: 1, sql: 'CREATE TABLE roster (owner text); INSERT INTO roster VALUES (1)' }
@@ -43,6 +43,20 @@ describe('migrate', () => {
     await migrate(database, [first, second])
     await expect(migrate(database, [first])).rejects.toThrow(MigrationFault)
     await expect(migrate(database, [first])).rejects.toThrow(/newer version of Lanthorn \(it has "roster 2"/)
+  })
+
+  test('goes on with what a neighbouring version has changed, and with nothing newer', async () => {
+    await using database = await openDatabase()
+    const notes = { feature: 'program', number: 1, sql: versionMigrations[0]! }
+    await migrate(database, [notes, first], { version: '1.2.0' })
+    await migrate(database, [notes, first, second], { version: '1.3.1' })
+    expect(await migrate(database, [notes, first], { version: '1.2.0' })).toEqual([])
+    await expect(migrate(database, [notes, first])).rejects.toThrow(/newer version of Lanthorn \(it has "roster 2"/)
+    await expect(migrate(database, [notes, first], { version: '1.1.9' })).rejects.toThrow(MigrationFault)
+    await expect(migrate(database, [notes, first], { version: '2.3.0' })).rejects.toThrow(MigrationFault)
+    // The older one coming back changes nothing about who was here: another step of its own is no reason to trust more.
+    await migrate(database, [notes, first, other], { version: '1.2.0' })
+    expect(await database.one('SELECT version FROM program_version')).toEqual({ version: '1.3.1' })
   })
 
   test('says so when another server holds the lock too long', async () => {

@@ -1,5 +1,6 @@
 /** Brings the tables of a database to what this program expects: numbered steps per feature, each run once per database. */
 import { createHash } from 'node:crypto'
+import { areNeighbours, isNewer } from '../versions.ts'
 import { NOTES_TABLE } from './copy/tables.ts'
 import { DatabaseFault } from './errors.ts'
 import type { Database, DirectSession } from './pool.ts'
@@ -16,7 +17,18 @@ export class MigrationFault extends Error {
   override readonly name = 'MigrationFault'
 }
 
+/**
+ * Which version of the program has changed the tables last. Steps only add, so that neighbouring versions work side by side: an office is
+ * updated one PC after the other, and goes back to the version before when the new one fails.
+ */
+export const versionMigrations: readonly string[] = [
+  `CREATE TABLE program_version (is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only), version text NOT NULL);`,
+]
+const VERSION_TABLE = 'program_version'
+
 export interface MigrateOptions {
+  /** Of this program: a database that a neighbouring version has changed can be used. Left out, no newer one can. */
+  version?: string
   /** Longest wait for another server that is doing the same. */
   waitMs?: number
   /** Longest time for one step. */
@@ -51,9 +63,10 @@ export async function migrate(
          PRIMARY KEY (feature, number))`,
     )
     const applied = await appliedSteps(session)
-    refuseNewer(applied, steps)
+    await refuseNewer(session, applied, { steps, version: options.version })
     const missing = steps.filter(step => !applied.has(keyOf(step)))
     for (const step of missing) await apply(session, step, stepTimeoutMs)
+    if (options.version !== undefined && missing.length > 0) await noteVersion(session, options.version)
     await session.query('COMMIT')
     return missing
   })
@@ -104,12 +117,36 @@ async function appliedSteps(session: DirectSession): Promise<Set<string>> {
   return new Set(rows.map(keyOf))
 }
 
-function refuseNewer(applied: Set<string>, steps: readonly MigrationStep[]): void {
-  const known = new Set(steps.map(keyOf))
+async function refuseNewer(
+  session: DirectSession,
+  applied: Set<string>,
+  here: { steps: readonly MigrationStep[]; version: string | undefined },
+): Promise<void> {
+  const known = new Set(here.steps.map(keyOf))
   const unknown = [...applied].filter(key => !known.has(key))
   if (unknown.length === 0) return
+  const newest = await versionIn(session)
+  if (here.version !== undefined && newest !== undefined && areNeighbours(newest, here.version)) return
   throw new MigrationFault(
     `This database was made by a newer version of Lanthorn (it has "${unknown.join('", "')}", which this version does not know): install that version here.`,
+  )
+}
+
+/** Undefined: it was never noted. */
+async function versionIn(session: DirectSession): Promise<string | undefined> {
+  const found = await session.one<{ is: boolean }>(`SELECT to_regclass('${VERSION_TABLE}') IS NOT NULL AS is`)
+  if (!found?.is) return undefined
+  return (await session.one<{ version: string }>(`SELECT version FROM ${VERSION_TABLE}`))?.version
+}
+
+async function noteVersion(session: DirectSession, version: string): Promise<void> {
+  const found = await session.one<{ is: boolean }>(`SELECT to_regclass('${VERSION_TABLE}') IS NOT NULL AS is`)
+  if (!found?.is) return
+  const newest = await versionIn(session)
+  if (newest !== undefined && !isNewer(version, newest)) return
+  await session.query(
+    `INSERT INTO ${VERSION_TABLE} (version) VALUES ($1) ON CONFLICT (is_only) DO UPDATE SET version = excluded.version`,
+    [version],
   )
 }
 

@@ -340,7 +340,7 @@ export class Neighbourhood {
     const known = this.#known
     if (!known) throw new Error('The data folder is read by load().')
     const { host, cluster } = identity.listen
-    await migrate(db, migrationsOf(officeFeatures(await loadFeatures())))
+    await migrate(db, migrationsOf(officeFeatures(await loadFeatures())), { version })
     if (config?.token !== undefined) await folder.saveSecrets({ [TOKEN_SECRET]: config.token })
     await foundOffice({
       ...{ folder, known, db, url, version, name: identity.node },

@@ -20,6 +20,7 @@ const pages = [
   'settings/sign-in',
   'settings/messages',
   'settings/certificates',
+  'settings/updates',
   'settings/scripts',
   'settings/changes',
   'recovery',

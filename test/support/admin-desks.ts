@@ -1,7 +1,9 @@
-/** What stands behind the Database and Backup pages in tests of the admin side: it keeps the rules, a test makes the time pass. */
+/** What stands behind the Database, Backup and Updates pages in tests of the admin side: it keeps the rules, a test makes the time pass. */
 import type { Backup, BackupJob } from '../../server/admin/contract/backups.ts'
 import type { DatabaseMove, DatabaseStatus } from '../../server/admin/contract/database.ts'
-import type { BackupDesk, DatabaseDesk } from '../../server/admin/parts.ts'
+import type { DesktopUpdate } from '../../server/admin/contract/desktop.ts'
+import type { Updates } from '../../server/admin/contract/updates.ts'
+import type { BackupDesk, CheckResult, DatabaseDesk, UpdatesDesk } from '../../server/admin/parts.ts'
 import { refusal } from '../../server/admin/problem.ts'
 import { placeOf } from '../../server/db/address.ts'
 import { parseDatabaseUrl } from '../../server/db/url.ts'
@@ -122,5 +124,59 @@ export class BackupDeskInMemory implements BackupDesk {
 
   #mustHave(name: string): void {
     if (!this.kept.some(backup => backup.name === name)) throw refusal('not-found', `There is no backup ${name}.`)
+  }
+}
+
+/** Installs nothing; a test says how things stand. */
+export class UpdatesDeskInMemory implements UpdatesDesk {
+  readonly #listeners = new Set<() => void>()
+  readonly asked: string[] = []
+  shown: Updates = {
+    ...{ state: 'off', wellness: 'ok', sentence: 'Nobody looks for updates.', version: '0.0.0-test' },
+    ...{ canBeOn: true, canInstall: false, canStop: false },
+    pcs: [{ name: 'front-desk', version: '0.0.0-test', state: 'current', sentence: 'Has version 0.0.0-test.' }],
+  }
+
+  get desktop(): DesktopUpdate {
+    const { state, sentence, newest } = this.shown
+    return { state, sentence, ...(newest && { version: newest.version }) }
+  }
+
+  get health(): CheckResult | undefined {
+    const { state, wellness, sentence } = this.shown
+    return state === 'off' ? undefined : { state: wellness, sentence }
+  }
+
+  async view(): Promise<Updates> {
+    return this.shown
+  }
+
+  async check(): Promise<Updates> {
+    if (this.shown.state === 'off') throw refusal('refused', 'Say first where updates come from.')
+    this.asked.push('check')
+    return this.shown
+  }
+
+  async install(): Promise<Updates> {
+    if (!this.shown.canInstall) throw refusal('refused', 'There is nothing to install.')
+    this.asked.push('install')
+    return this.put({ canInstall: false, canStop: true })
+  }
+
+  async stop(by: string): Promise<Updates> {
+    this.asked.push(`${by} stopped`)
+    return this.put({ canStop: false })
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Things stand like this now. */
+  put(changes: Partial<Updates>): Updates {
+    this.shown = { ...this.shown, ...changes }
+    for (const listener of this.#listeners) listener()
+    return this.shown
   }
 }

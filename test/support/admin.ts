@@ -15,18 +15,19 @@ import type { Database } from '../../server/db/pool.ts'
 import { createLog } from '../../server/log.ts'
 import { createAuthority, issue } from '../../server/net/ca.ts'
 import { openServerTls } from '../../server/net/tls.ts'
-import { BackupDeskInMemory, DatabaseDeskInMemory } from './admin-desks.ts'
+import { BackupDeskInMemory, DatabaseDeskInMemory, UpdatesDeskInMemory } from './admin-desks.ts'
 import { openDatabase } from './database.ts'
 import { JoinDeskInMemory, NodesDeskInMemory } from './node-desks.ts'
 
 export const anna = { username: 'anna', password: 'anna-has-the-keys', name: 'Anna Kessler' } as const
 export const ben = { username: 'ben', password: 'ben-may-only-chat', name: 'Ben Hall' } as const
 
-/** What stands behind the Database, Backup and PCs pages. */
+/** What stands behind the Database, Backup, PCs and Updates pages. */
 export interface AdminDesks {
   readonly database: DatabaseDeskInMemory
   readonly backups: BackupDeskInMemory
   readonly nodes: NodesDeskInMemory
+  readonly updates: UpdatesDeskInMemory
   /** Joining from the wizard. */
   readonly join: JoinDeskInMemory
   /** Joining with a PC that has an office. */
@@ -144,6 +145,7 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
     database: new DatabaseDeskInMemory(now),
     backups: new BackupDeskInMemory(dataFolder, now),
     nodes: new NodesDeskInMemory(now),
+    updates: new UpdatesDeskInMemory(),
     join: new JoinDeskInMemory(),
     merge: new JoinDeskInMemory(),
   }
@@ -273,6 +275,7 @@ async function officeOf(
     database: desks.database,
     backups: desks.backups,
     nodes: desks.nodes,
+    updates: desks.updates,
     merge: desks.merge,
     checks: options.checks,
   }

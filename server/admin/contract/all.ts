@@ -33,6 +33,7 @@ import {
 import { createLink, createToken, getSession, listTokens, openLink, revokeToken, signIn, signOut } from './session.ts'
 import { changeSetting, listChanges, listSettings, undoChange } from './settings.ts'
 import { checkDatabase, checkDomain, createOffice, getRecovery, getSetup, keepRecovery } from './setup.ts'
+import { checkUpdates, getUpdates, installUpdates, stopUpdates } from './updates.ts'
 
 /** By name; a name is also the operationId in OpenAPI. */
 export const endpoints = {
@@ -103,5 +104,9 @@ export const endpoints = {
   pauseHere,
   resumeHere,
   stopHere,
+  getUpdates,
+  checkUpdates,
+  installUpdates,
+  stopUpdates,
   followEvents,
 } as const

@@ -31,6 +31,8 @@ export const events = {
   'join-request': Type.Object({ requests: Type.Array(JoinRequest, { maxItems: requestsShownMax }) }),
   /** What the tray shows is another thing: it asks again. Looked at twice a second; told once, too, when somebody begins to follow. */
   desktop: Type.Object({}),
+  /** Something about updates changed: their page asks again. At most twice a second. */
+  updates: Type.Object({}),
   /** A setting has a new value. */
   setting: Type.Object({ key: Type.String(), by: Type.String() }),
   /** The session of this page has ended. */

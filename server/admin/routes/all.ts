@@ -16,6 +16,7 @@ import { peopleRoutes } from './people.ts'
 import { sessionRoutes } from './session.ts'
 import { settingRoutes } from './settings.ts'
 import { setupRoutes } from './setup.ts'
+import { updateRoutes } from './updates.ts'
 
 export const allRoutes: readonly ((desk: Desk, parts: RouteParts) => void)[] = [
   setupRoutes,
@@ -32,5 +33,6 @@ export const allRoutes: readonly ((desk: Desk, parts: RouteParts) => void)[] = [
   databaseRoutes,
   backupRoutes,
   desktopRoutes,
+  updateRoutes,
   eventRoutes,
 ]

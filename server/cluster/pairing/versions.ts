@@ -1,4 +1,5 @@
 /** Whether two programs can carry one office: neighbouring versions can, others are told so before anything else. */
+import { areNeighbours, numbersOf } from '../../versions.ts'
 
 /** Of the conversation on `lanthorn-join`. */
 export const joinProtocol = 1
@@ -18,8 +19,7 @@ export interface Running {
  */
 export function versionTrouble(there: Running & { readonly name: string }, here: Running): string | undefined {
   const [theirs, ours] = [numbersOf(there.version), numbersOf(here.version)]
-  const areNeighbours = theirs && ours && theirs[0] === ours[0] && Math.abs(theirs[1] - ours[1]) <= 1
-  if (areNeighbours && there.protocol === here.protocol) return undefined
+  if (areNeighbours(there.version, here.version) && there.protocol === here.protocol) return undefined
   const both = `${there.name} runs Lanthorn ${there.version}, this PC runs ${here.version}`
   if (!theirs || !ours) return `${both}: whether they work together cannot be told. Install the same version on both.`
   const isOlderHere =
@@ -27,9 +27,4 @@ export function versionTrouble(there: Running & { readonly name: string }, here:
     (ours[0] === theirs[0] && (ours[1] < theirs[1] || (ours[1] === theirs[1] && here.protocol < there.protocol)))
   const update = isOlderHere ? `Update this PC to ${there.version}` : `Update ${there.name} to ${here.version}`
   return `${both}: these are too far apart to carry one office. ${update}, then try again.`
-}
-
-function numbersOf(version: string): [number, number] | undefined {
-  const [, major, minor] = /^(\d{1,6})\.(\d{1,6})(?:[.+-]|$)/.exec(version) ?? []
-  return major === undefined || minor === undefined ? undefined : [Number(major), Number(minor)]
 }

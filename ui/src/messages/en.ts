@@ -7,6 +7,7 @@ import { devices, people } from './en-people.ts'
 import { devicesOf, many, peopleOf } from './en-plurals.ts'
 import { settings } from './en-settings.ts'
 import { setup } from './en-setup.ts'
+import { updates } from './en-updates.ts'
 
 /** All sentences, grouped by where they stand. */
 export const en = {
@@ -222,6 +223,8 @@ export const en = {
   confirm,
 
   settings,
+
+  updates,
 
   recoveryPage: { title: 'Recovery sheet' },
   lost: { title: 'There is no such page', lead: 'The address may be old or mistyped.', home: 'Go to Home' },
