@@ -16,7 +16,6 @@ import { root } from './set-up.mjs'
 import { programVersion } from './stage.ts'
 import { megabytes, type Product, tableOf } from './table.ts'
 import { type Target, targetHere, targetNamed } from './targets.ts'
-import { buildService } from './windows/service.ts'
 import { makeSetup } from './windows/setup.ts'
 
 export interface DistOptions {
@@ -84,10 +83,8 @@ const makers: Readonly<Record<Target['os'], (options: MakeOptions) => Promise<Ma
     ]
   },
   async win32({ app, version, work, output, isQuick }) {
-    const file = path.join(output, `Lanthorn-Setup-${version.replace('~', '-')}.exe`)
-    const service = await buildService(path.join(work, 'service'))
-    await makeSetup({ program: app.folder, service, version, output: file, isQuick })
-    return [{ file }]
+    const setup = await makeSetup({ program: app.folder, version, work, output, isQuick })
+    return [typeof setup === 'string' ? { name: 'set-up for Windows', reason: setup } : setup]
   },
   async darwin({ app }) {
     return app.files.filter(file => /\.(dmg|pkg)$/.test(file)).map(file => ({ file }))

@@ -10,7 +10,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { onPath } from '../../installers/apt.mjs'
 import { bundleServer } from '../../installers/bundle.ts'
 import { fetchNpm, inWorkFolder, unpackNpm } from '../../installers/parts/fetch.ts'
-import { buildService } from '../../installers/windows/service.ts'
 import { makeSetup } from '../../installers/windows/setup.ts'
 import { anyFreePort, people } from '../support/appliance.ts'
 import {
@@ -75,8 +74,7 @@ describe.skipIf(!hasTools)('the set-up for Windows', () => {
     await rm(folder, { recursive: true, force: true })
   }, 60_000)
 
-  const setUp = (version: string, ...options: string[]) =>
-    wine.run(path.join(folder, `Lanthorn-${version}.exe`), '/S', ...options)
+  const setUp = (version: string, ...options: string[]) => wine.run(setupFile(folder, version), '/S', ...options)
   const isInstalled = () => existsSync(wine.file(programFolder, 'Uninstall.exe'))
   const installed = async () => {
     if (!isInstalled()) expect((await setUp('1.0.0')).code).toBe(0)
@@ -245,9 +243,10 @@ async function makeSetups(folder: string): Promise<void> {
   await writeFile(path.join(runtime, 'package.json'), JSON.stringify({ type: 'module', version: '1.0.0' }))
   await writeFile(path.join(runtime, 'runtime.json'), '{}')
   await writeFile(path.join(program, 'lanthorn-desktop.exe'), 'a window')
-  const service = await buildService(folder)
   for (const version of ['1.0.0', '1.1.0']) {
-    const output = path.join(folder, `Lanthorn-${version}.exe`)
-    await makeSetup({ program, service, version, output, isQuick: true })
+    const made = await makeSetup({ program, version, work: folder, output: folder, isQuick: true })
+    expect(made).toEqual({ file: setupFile(folder, version) })
   }
 }
+
+const setupFile = (folder: string, version: string) => path.join(folder, `Lanthorn-${version}-x64.exe`)

@@ -1,5 +1,6 @@
 /** A Windows for tests: Wine with a disk of its own, on which programs of 64 bits and services run. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
@@ -38,7 +39,10 @@ export class Wine implements AsyncDisposable {
     await wine.run('reg.exe', 'add', 'HKCU\\Software\\Wine', '/v', 'Version', '/d', 'win10', '/f')
     await wine.#server('-k')
     // Services end with the last program of a person: this one waits for what is typed.
-    wine.#session = spawn(program, ['cmd.exe'], { env: wine.#env, stdio: ['pipe', 'ignore', 'ignore'] })
+    const session = spawn(program, ['cmd.exe'], { env: wine.#env, stdio: ['pipe', 'pipe', 'ignore'] })
+    wine.#session = session
+    await once(session.stdout, 'data', { signal: AbortSignal.timeout(programMs) })
+    session.stdout.resume()
     return wine
   }
 
