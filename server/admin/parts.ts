@@ -2,6 +2,8 @@
 import type { Logger } from 'pino'
 import type { Bus } from '../cluster/bus.ts'
 import type { Directory } from '../cluster/directory.ts'
+import type { HazelcastFigures } from '../cluster/hazelcast/hazelcast.ts'
+import type { Peer } from '../cluster/mesh.ts'
 import type { Accounts } from '../core/accounts.ts'
 import type { HookTable } from '../core/hooks.ts'
 import type { Sessions } from '../core/sessions.ts'
@@ -191,6 +193,13 @@ export interface NodePlace {
   readonly web?: number | undefined
 }
 
+/** For those who watch: what this PC sees of the others, and what its Hazelcast member costs. */
+export interface NodeFigures {
+  readonly peers: readonly Pick<Peer, 'node' | 'state' | 'roundTripMs' | 'waitingBytes' | 'waitingFrames'>[]
+  /** Undefined while none runs. */
+  readonly member: (HazelcastFigures & { readonly seen: number }) | undefined
+}
+
 /** What the pages about the PCs ask of main.ts. */
 export interface NodesDesk {
   /** Whether other PCs can join. */
@@ -205,6 +214,7 @@ export interface NodesDesk {
   readonly clusterPort: number | undefined
   /** Where people connect to each PC: addresses best first, ports that are open. */
   readonly places: readonly NodePlace[]
+  readonly figures: NodeFigures
   /** @throws Refusal when there are other PCs still */
   setEnabled(enabled: boolean, by: string): Promise<void>
   makeJoinCode(by: string): Promise<{ id: string; code: string; expiresAt: string }>

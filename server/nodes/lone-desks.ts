@@ -24,6 +24,7 @@ export class LoneNodesDesk implements NodesDesk {
   readonly requests = []
   readonly codes = []
   readonly clusterPort = undefined
+  readonly figures = { peers: [], member: undefined }
   readonly #options: LoneOptions
   readonly #listeners = new Set<() => void>()
   readonly #timer: NodeJS.Timeout
