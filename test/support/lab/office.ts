@@ -5,9 +5,10 @@ import http from 'node:http'
 import path from 'node:path'
 import { json } from 'node:stream/consumers'
 import type { Endpoint, Reply } from '../../../server/admin/contract/endpoint.ts'
-import { getNodes } from '../../../server/admin/contract/nodes.ts'
+import { getNodes, type Node } from '../../../server/admin/contract/nodes.ts'
 import type { CallInput } from '../../../server/cli/client.ts'
 import { readRunFile } from '../../../server/cli/run-file.ts'
+import { hazelcastHere } from '../../../server/cluster/hazelcast/java.ts'
 import { type Appliance, type ApplianceConfig, startAppliance } from '../appliance.ts'
 import {
   account,
@@ -22,7 +23,8 @@ import {
 import { Lab, type LabHost } from './lab.ts'
 
 const token = 'a token of this test that is long enough'
-const viewMs = 40_000
+/** Two halves of a Hazelcast cluster find each other again half a minute after the network is whole. */
+const viewMs = 60_000
 const answerMs = 25_000
 /** As everywhere: each PC has its own. */
 export const ports = {
@@ -53,6 +55,8 @@ export class LabOffice implements AsyncDisposable {
   readonly lab: Lab
   readonly nodes: readonly LabNode[]
   readonly #doors: readonly ChildProcess[]
+  /** Whether the PCs run members of a Hazelcast cluster. */
+  readonly #hasMembers: boolean
   readonly #database: PostgresServer | undefined
   readonly #folder: string | undefined
 
@@ -60,12 +64,14 @@ export class LabOffice implements AsyncDisposable {
     lab: Lab
     nodes: LabNode[]
     doors: ChildProcess[]
+    hasMembers: boolean
     database?: PostgresServer
     folder?: string
   }) {
     this.lab = parts.lab
     this.nodes = parts.nodes
     this.#doors = parts.doors
+    this.#hasMembers = parts.hasMembers
     this.#database = parts.database
     this.#folder = parts.folder
   }
@@ -102,7 +108,15 @@ export class LabOffice implements AsyncDisposable {
         }),
       )
       nodes.sort((a, b) => a.name.localeCompare(b.name))
-      const office = new LabOffice({ lab, nodes, doors, ...(database && { database }), ...(folder && { folder }) })
+      const hasMembers = (await hazelcastHere()) !== undefined
+      const office = new LabOffice({
+        lab,
+        nodes,
+        doors,
+        hasMembers,
+        ...(database && { database }),
+        ...(folder && { folder }),
+      })
       await office.isWhole()
       return office
     } catch (error) {
@@ -153,19 +167,32 @@ export class LabOffice implements AsyncDisposable {
     return told as Reply<E>
   }
 
-  /** Resolves when every one of these PCs sees all of them as on, with a good link and a member of the cluster. */
+  /** Resolves when every one of these PCs sees all of them as on, and, where there is Hazelcast, knows that the member of each sees those of all. */
   async isWhole(nodes: readonly LabNode[] = this.nodes, limitMs = viewMs): Promise<void> {
-    const names = nodes.map(({ name }) => name)
+    const names = nodes.map(({ name }) => name).sort()
+    const isFull = ({ state, member, members }: Node): boolean =>
+      state === 'on' &&
+      (!this.#hasMembers || (member === 'member' && (members ?? []).toSorted().join() === names.join()))
     for (const node of nodes) {
+      let seen: readonly Node[] = []
       await eventually(
         `${node.name} to see ${names.join(', ')}`,
         async () => {
-          const seen = (await this.view(node)).nodes.filter(({ state }) => state === 'on')
-          return seen.length === names.length && seen.every(({ name }) => names.includes(name))
+          seen = (await this.view(node)).nodes
+          const on = seen.filter(isFull)
+          return on.length === names.length && on.every(({ name }) => names.includes(name))
         },
         limitMs,
-      )
+      ).catch(error => {
+        const sees = seen.map(({ name, state, members }) => `${name} ${state} with ${members?.join('+')}`)
+        throw new Error(`${error.message}; it sees ${sees.join(', ')}`, { cause: error })
+      })
     }
+  }
+
+  /** Breaks the links, and the tunnels beside them, of two PCs. @returns how many connections there were */
+  sever(one: LabNode, other: LabNode): number {
+    return this.lab.sever(one.host, other.host, ports.cluster)
   }
 
   /** Resolves when every one of these PCs knows exactly so many connected devices. */
