@@ -399,6 +399,26 @@ describe('a switch to another database', () => {
     expect(database.state).toBe('up')
   })
 
+  test('from one that is being doubted: what is found out about that later does not count', async () => {
+    await using parts = await behindDoor({ connectTimeoutMs: 5_000 })
+    const { database, door } = parts
+    await database.query('SELECT 1')
+    door.freeze()
+    const passed = door.passed
+    await failureOf(database.query('SELECT 1', [], { timeoutMs: 50 }))
+    await vi.waitFor(() => expect(door.passed).toBeGreaterThan(passed))
+    const { connection, drop } = await freshDatabase()
+    await database.switchTo(() => addressOf(connection))
+    const states: string[] = []
+    const end = database.onState(state => void states.push(state))
+    await door.open()
+    for (let times = 0; times < 100; times++) await database.one('SELECT 1 AS one')
+    end()
+    expect(states).toEqual([])
+    await database.close()
+    await drop()
+  })
+
   test('from one that is away brings the state back', async () => {
     await using parts = await behindDoor({ connectTimeoutMs: 5_000 })
     const { database, door } = parts

@@ -142,12 +142,9 @@ export class Steering {
   /** Something went wrong on the server in use: finds out whether it was that alone. Resolves when it is known. */
   doubt(): Promise<void> {
     if (this.#isClosed || !this.#lead) return Promise.resolve()
-    this.#doubting ??= this.#heartbeat
-      .doubt()
-      .then(choice => this.#follow(choice))
-      .finally(() => {
-        this.#doubting = undefined
-      })
+    this.#doubting ??= this.#findOut().finally(() => {
+      this.#doubting = undefined
+    })
     return this.#doubting
   }
 
@@ -235,6 +232,13 @@ export class Steering {
       },
     })
     return heartbeat
+  }
+
+  async #findOut(): Promise<void> {
+    const heartbeat = this.#heartbeat
+    const choice = await heartbeat.doubt()
+    // A database that was left meanwhile says nothing of the one in use.
+    if (heartbeat === this.#heartbeat) await this.#follow(choice)
   }
 
   async #settle(isFresh: boolean): Promise<void> {
