@@ -5,6 +5,7 @@ import { getDatabase, moveDatabase } from '../../server/admin/contract/database.
 import { drainNode, removeNode, resumeNode } from '../../server/admin/contract/nodes.ts'
 import { changeSetting, listSettings } from '../../server/admin/contract/settings.ts'
 import { GoodClient, targetOf } from '../faults/good-client.ts'
+import { isThorough } from '../faults/random.ts'
 import { type Appliance, type ApplianceConfig, people } from '../support/appliance.ts'
 import { type ChatClient, logIn } from '../support/clients.ts'
 import { eventually } from '../support/postgres-server.ts'
@@ -15,12 +16,13 @@ const tls = { library: '@xmpp/client', transport: 'direct TLS' } as const
 const body = (text: string) => (stanza: { name: string; getChildText(name: string): string | null }) =>
   stanza.name === 'message' && stanza.getChildText('body') === text
 
-/** From the third start until a message has gone from one PC to another. */
-const firstMsMax = 30_000
+/** From the third start until a message has gone from one PC to another. A computer that tests many things at once is given more. */
+const firstMsMax = isThorough ? 30_000 : 60_000
 /** Several appliances on one computer: by different addresses where it has them, else by different ports. */
 const hosts = process.platform === 'linux' ? ['127.0.0.1', '127.0.0.2', '127.0.0.3', '127.0.0.4'] : undefined
 
 let pcs: Appliance[] = []
+let firstMs = Number.NaN
 /** Of one that comes later. */
 let fourth: ApplianceConfig | undefined
 
@@ -47,9 +49,8 @@ beforeAll(async () => {
   const romeo = await logIn(first, tls, people.romeo)
   const juliet = await logIn(third, tls, people.juliet)
   await expectToTalk(romeo, juliet, 'first')
-  const firstMs = performance.now() - since
+  firstMs = performance.now() - since
   process.stdout.write(`token: three fresh PCs, first message across after ${Math.round(firstMs)} ms\n`)
-  expect(firstMs).toBeLessThan(firstMsMax)
   await Promise.all([romeo.close(), juliet.close()])
 }, 120_000)
 
@@ -57,7 +58,8 @@ afterAll(async () => {
   await Promise.all(pcs.map(pc => pc.cleanup()))
 })
 
-test('all three carry one office, with names of their own and one database, and say so on every PC', async () => {
+test('all three carry one office soon, with names of their own and one database, and say so on every PC', async () => {
+  expect(firstMs).toBeLessThan(firstMsMax)
   await isWhole(pcs)
   expect(pcs.map(({ ready }) => ready.node).toSorted()).toEqual(['back-office', 'front-desk', 'front-desk-2'])
   const ids = new Set<string>()
@@ -125,19 +127,20 @@ test('a PC is taken out for maintenance: its people go on at another one with al
   await romeo.connect(main)
   const params = { name: left.ready.node }
   const draining = (await adminOf(main))(drainNode, { params })
+  draining.catch(() => undefined) // told below
   await juliet.over()
-  expect(juliet.others.at(-1)?.getChildText('see-other-host')).toMatch(/^127\.0\.0\.\d:\d+$/)
+  const told = juliet.others.flatMap(element => element.getChildText('see-other-host') ?? [])
+  expect(told.join()).toMatch(/^127\.0\.0\.\d:\d+$/)
   romeo.message('juliet@office.test', 'where are you?')
   await romeo.settled()
   await juliet.connect(right)
   expect(juliet.outcome).toBe('resumed')
   expect(await draining).toEqual({ moved: 1, left: 0 })
   await juliet.until(() => juliet.hasReceived('where are you?'), 'what was written meanwhile')
-  const refused = await targetOf(left).then(
-    target => RawClient.connect(target).then(client => client.authenticate(people.anna)),
-    String,
-  )
-  expect(String(refused)).toContain('see-other-host')
+  await using late = await RawClient.connect(await targetOf(left))
+  const refusal = late.receives(({ name }) => name === 'stream:error')
+  late.authenticate(people.anna).catch(() => undefined) // refused, as is told below
+  expect(String(await refusal)).toContain('see-other-host')
   await eventually('it to be paused', async () =>
     (await viewOf(right)).nodes.some(node => node.name === params.name && node.state === 'paused'),
   )
