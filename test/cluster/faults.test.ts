@@ -8,6 +8,7 @@ import { chance, isThorough, some } from '../faults/random.ts'
 import { repeated } from '../faults/repeated.ts'
 import { canMakeNetworks, canSever } from '../support/lab/lab.ts'
 import { type LabNode, LabOffice } from '../support/lab/office.ts'
+import { eventually } from '../support/postgres-server.ts'
 import { noticed } from './noticed.ts'
 import { Talk } from './talk.ts'
 
@@ -101,6 +102,24 @@ async function expectAllIsWell({ name, talk, from, at, witnesses }: Fault): Prom
   say(`${name}: ${await noticed(witnesses, at)}`)
   expect(stall).toBeLessThan(stallMsMax)
 }
+
+test.skipIf(isLeftOut)('each PC shows on /metrics how it sees the others, and what its member costs', async () => {
+  const [one] = office.nodes as [LabNode]
+  await eventually('the member to tell its health', async () =>
+    (await office.metrics(one)).includes('lanthorn_hazelcast_safe 1'),
+  )
+  const lines = await office.metrics(one)
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      ...['lanthorn_pcs 3', 'lanthorn_pcs_on 3', 'lanthorn_hazelcast_up 1', 'lanthorn_hazelcast_members 3'],
+      ...['pc-2', 'pc-3'].map(pc => `lanthorn_link_state{pc="${pc}",state="up"} 1`),
+      ...['resident_memory_bytes', 'cpu_seconds_total', 'start_seconds'].map(name =>
+        expect.stringMatching(`^lanthorn_hazelcast_${name} [1-9]`),
+      ),
+      expect.stringMatching(/^lanthorn_link_round_trip_seconds\{pc="pc-2"\} 0\.\d+$/),
+    ]),
+  )
+})
 
 test.skipIf(isLeftOut)(
   'a PC is killed: its people are back elsewhere at once, with everything; who does not come back is seen to go',

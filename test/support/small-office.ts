@@ -62,3 +62,14 @@ export async function isWhole(appliances: readonly Appliance[], limitMs = 30_000
     })
   }
 }
+
+/** Resolves when the Hazelcast member of each sees those of all. */
+export async function untilMembers(appliances: readonly Appliance[], limitMs = 60_000): Promise<void> {
+  for (const appliance of appliances) {
+    await eventually(
+      `the member of ${appliance.ready.node} to see those of all`,
+      async () => (await viewOf(appliance)).nodes.every(({ members }) => members?.length === appliances.length),
+      limitMs,
+    )
+  }
+}

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFile } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
-import { json } from 'node:stream/consumers'
+import { text } from 'node:stream/consumers'
 import type { Endpoint, Reply } from '../../../server/admin/contract/endpoint.ts'
 import { getNodes, type Node } from '../../../server/admin/contract/nodes.ts'
 import type { CallInput } from '../../../server/cli/client.ts'
@@ -141,31 +141,36 @@ export class LabOffice implements AsyncDisposable {
   }
 
   /** Asks the admin side of one PC, as somebody at it. @throws Error with what it refused */
-  async ask<E extends Endpoint>(
-    { appliance, host }: LabNode,
-    endpoint: E,
-    input: CallInput<E> = {},
-  ): Promise<Reply<E>> {
-    const run = await readRunFile(appliance.dataDir)
+  async ask<E extends Endpoint>(node: LabNode, endpoint: E, input: CallInput<E> = {}): Promise<Reply<E>> {
+    const params = new Map(Object.entries(input.params ?? {}))
+    const address = endpoint.path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(params.get(name))))
     const body = endpoint.method === 'GET' ? '' : JSON.stringify(input.body ?? {})
+    return JSON.parse(await this.#request(node, endpoint.method, address, body)) as Reply<E>
+  }
+
+  /** What one PC shows to those who watch it: 'name{labels} number', a line each. */
+  async metrics(node: LabNode): Promise<string[]> {
+    return (await this.#request(node, 'GET', '/metrics')).split('\n').filter(line => !line.startsWith('#'))
+  }
+
+  async #request({ appliance, host }: LabNode, method: string, address: string, body = ''): Promise<string> {
+    const run = await readRunFile(appliance.dataDir)
     const headers = {
       authorization: `Bearer ${run?.token}`,
       host: `127.0.0.1:${ports.adminPlain}`,
       ...(body !== '' && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
     }
-    const params = new Map(Object.entries(input.params ?? {}))
-    const address = endpoint.path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(params.get(name))))
-    const to = { host: host.address, port: doorPort, path: address, method: endpoint.method, headers, agent: false }
+    const to = { host: host.address, port: doorPort, path: address, method, headers, agent: false }
     const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
       const request = http.request({ ...to, timeout: answerMs }, resolve)
       request.on('timeout', () => request.destroy(new Error(`${host.name} did not answer within ${answerMs} ms`)))
       request.on('error', reject)
       request.end(body)
     })
-    const told = await json(answer)
+    const told = await text(answer)
     const status = answer.statusCode ?? 0
-    if (status < 200 || status > 299) throw new Error(`${host.name} answered ${status}: ${JSON.stringify(told)}`)
-    return told as Reply<E>
+    if (status < 200 || status > 299) throw new Error(`${host.name} answered ${status}: ${told}`)
+    return told
   }
 
   /** Resolves when every one of these PCs sees all of them as on. */
