@@ -1,6 +1,8 @@
 import pino from 'pino'
 import { describe, expect, test, vi } from 'vitest'
 import { openAdmin } from '../../test/support/admin.ts'
+import { allLinked, aNode } from '../../test/support/node-desks.ts'
+import type { PeerState } from '../cluster/mesh.ts'
 import type { HealthCheck } from './contract/health.ts'
 import { Health } from './health.ts'
 import type { Check, CheckResult } from './parts.ts'
@@ -151,6 +153,11 @@ describe('the checks of an office', () => {
   })
 })
 
+const aPeer = (name: string, state: PeerState, roundTripMs?: number) => ({
+  ...{ node: { number: 2, id: 'id', name, key: '', addresses: [] }, state, roundTripMs },
+  ...{ waitingBytes: 640, waitingFrames: 2 },
+})
+
 describe('metrics', () => {
   test('are for this PC and for who is signed in', async () => {
     await using bench = await openAdmin()
@@ -168,5 +175,51 @@ describe('metrics', () => {
     Object.assign(bench.origin, { address: '192.0.2.66', isLocal: false })
     expect((await bench.ask('GET', '/metrics')).status).toBe(401)
     expect((await bench.ask('GET', '/metrics', { cookie })).status).toBe(200)
+  })
+
+  test('tell how this PC sees the others, and what its Hazelcast member costs, as it is now', async () => {
+    await using bench = await openAdmin()
+    const { nodes } = bench.desks
+    const lines = async (part: string): Promise<string[]> =>
+      (await bench.ask('GET', '/metrics')).text.split('\n').filter(line => line.startsWith(`lanthorn_${part}`))
+    expect(await lines('pcs')).toEqual(['lanthorn_pcs 1', 'lanthorn_pcs_on 1'])
+    expect(await lines('hazelcast_')).toEqual(['lanthorn_hazelcast_up 0'])
+    expect(await lines('link_')).toEqual([])
+
+    nodes.nodes = allLinked([aNode(1, 'front-desk'), aNode(2, 'back-office'), aNode(3, 'workshop', { state: 'away' })])
+    const member = { pid: 1, startMs: 2_500, restarts: 2, rssBytes: 1e8, processorSeconds: 3.5, isSafe: true, seen: 2 }
+    nodes.figures = {
+      peers: [aPeer('back-office', 'up', 0.4), aPeer('workshop', 'gone')],
+      member: { ...member, heapUsedBytes: 3e7, heapMaxBytes: 6e7 },
+    }
+    expect(await lines('pcs')).toEqual(['lanthorn_pcs 3', 'lanthorn_pcs_on 2'])
+    expect(await lines('link_')).toEqual([
+      ...['up', 'suspected', 'gone', 'away'].map(
+        (state, index) => `lanthorn_link_state{pc="back-office",state="${state}"} ${index === 0 ? 1 : 0}`,
+      ),
+      ...['up', 'suspected', 'gone', 'away'].map(
+        (state, index) => `lanthorn_link_state{pc="workshop",state="${state}"} ${index === 2 ? 1 : 0}`,
+      ),
+      'lanthorn_link_round_trip_seconds{pc="back-office"} 0.0004',
+      'lanthorn_link_waiting_bytes{pc="back-office"} 640',
+      'lanthorn_link_waiting_bytes{pc="workshop"} 640',
+      'lanthorn_link_waiting_frames{pc="back-office"} 2',
+      'lanthorn_link_waiting_frames{pc="workshop"} 2',
+    ])
+    expect(await lines('hazelcast_')).toEqual([
+      'lanthorn_hazelcast_up 1',
+      'lanthorn_hazelcast_members 2',
+      'lanthorn_hazelcast_safe 1',
+      'lanthorn_hazelcast_resident_memory_bytes 100000000',
+      'lanthorn_hazelcast_heap_used_bytes 30000000',
+      'lanthorn_hazelcast_heap_max_bytes 60000000',
+      'lanthorn_hazelcast_start_seconds 2.5',
+      'lanthorn_hazelcast_cpu_seconds_total 3.5',
+      'lanthorn_hazelcast_restarts_total 2',
+    ])
+    // The PC was removed, the member ended.
+    nodes.figures = { peers: [aPeer('back-office', 'up')], member: undefined }
+    expect((await lines('link_')).some(line => line.includes('workshop'))).toBe(false)
+    expect(await lines('hazelcast_')).toEqual(['lanthorn_hazelcast_up 0'])
   })
 })

@@ -1,8 +1,10 @@
-/** Numbers for monitoring (Prometheus text format), every series declared here. */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+/** Numbers for monitoring (Prometheus text format); those of the PCs are in node-metrics.ts. */
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { Activity } from './activity.ts'
 import type { Health } from './health.ts'
+import { measureNodes } from './node-metrics.ts'
 import type { OfficeParts } from './parts.ts'
+import { counter, gauge } from './series.ts'
 
 /** Makes the registry of one server; nothing is measured before it is read, except what node measures by itself. */
 export function createMetrics(version: string): Registry {
@@ -23,38 +25,22 @@ export function measureOffice(
   office: OfficeParts,
   parts: { activity: Activity; health: Health },
 ): void {
-  const gauge = (name: string, help: string, read: () => number): void => {
-    registry.removeSingleMetric(`lanthorn_${name}`)
-    new Gauge({
-      name: `lanthorn_${name}`,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read())
-      },
-    })
-  }
-  gauge('sessions', 'Sessions of chat apps on this PC, resting ones included.', () => office.sessions.size)
-  gauge('routes', 'Sessions in the whole office, as this PC knows them.', () => office.directory.size)
-  gauge('database_up', '1 while the database can be used, else 0.', () => (office.db.state === 'up' ? 1 : 0))
-  gauge('healthy', '1 when no check of the Health page is bad, else 0.', () =>
+  const measure = (name: string, help: string, read: () => number): void => gauge(registry, { name, help }, read)
+  measure('sessions', 'Sessions of chat apps on this PC, resting ones included.', () => office.sessions.size)
+  measure('routes', 'Sessions in the whole office, as this PC knows them.', () => office.directory.size)
+  measure('database_up', '1 while the database can be used, else 0.', () => (office.db.state === 'up' ? 1 : 0))
+  measure('healthy', '1 when no check of the Health page is bad, else 0.', () =>
     parts.health.report.state === 'bad' ? 0 : 1,
   )
-  gauge(
+  measure(
     'delivery_seconds_p99',
     'From received to written, last hour, 99th percentile.',
     () => (parts.activity.durations.percentile(0.99) ?? 0) / 1000,
   )
-  let told = 0
-  registry.removeSingleMetric('lanthorn_messages_total')
-  new Counter({
-    name: 'lanthorn_messages_total',
-    help: 'Messages delivered on this PC since its start.',
-    registers: [registry],
-    collect() {
-      const { messagesTotal } = parts.activity
-      this.inc(messagesTotal - told)
-      told = messagesTotal
-    },
-  })
+  counter(
+    registry,
+    { name: 'messages_total', help: 'Messages delivered on this PC since its start.' },
+    () => parts.activity.messagesTotal,
+  )
+  measureNodes(registry, office.nodes)
 }

@@ -162,8 +162,18 @@ function memberCheck(desk: NodesDesk): Check {
         const sentence = `Hazelcast on ${names(apart)} is of another generation and keeps apart until all PCs are updated.`
         return { state: 'warn', sentence }
       }
+      const split = there.filter(({ membersMissing }) => membersMissing?.length)
+      if (split.length > 0) {
+        const each = split.map(({ name, membersMissing = [] }) => `${name} does not see ${inWords(membersMissing)}`)
+        return {
+          state: 'warn',
+          sentence: `Hazelcast has split: ${each.join('; ')}. Chat works over the direct lines. If it does not heal, restart chat on one of them.`,
+          lines: there.map(({ name, members = [] }) => `${name} sees ${inWords(members)}`).slice(0, 20),
+          mend: page,
+        }
+      }
       if (there.some(node => node.member === 'starting')) return { state: 'ok', sentence: 'Hazelcast starts.' }
-      return { state: 'ok', sentence: 'Hazelcast runs on every PC that is there.' }
+      return { state: 'ok', sentence: 'Hazelcast runs on every PC that is there, and each sees the others.' }
     },
   }
 }
@@ -207,10 +217,9 @@ function removedCheck(desk: NodesDesk, now: () => number): Check {
   }
 }
 
-const names = (nodes: readonly { readonly name: string }[]): string => {
-  const all = nodes.map(node => node.name)
-  return all.length < 3 ? all.join(' and ') : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`
-}
+const names = (nodes: readonly { readonly name: string }[]): string => inWords(nodes.map(node => node.name))
+const inWords = (all: readonly string[]): string =>
+  all.length < 3 ? all.join(' and ') : `${all.slice(0, -1).join(', ')} and ${all.at(-1)}`
 const are = (nodes: readonly unknown[]): string => (nodes.length === 1 ? 'is' : 'are')
 const readable = (milliseconds: number): string =>
   `${milliseconds < 10 ? Math.max(0.1, Math.round(milliseconds * 10) / 10) : Math.round(milliseconds)} ms`

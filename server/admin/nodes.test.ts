@@ -223,6 +223,29 @@ describe('Health, of the PCs', () => {
     expect((await checks())['pcs-removed']?.sentence).toContain('change the password of your database servers, and')
   })
 
+  test('finds a Hazelcast cluster that has become two, when the PCs say so', async () => {
+    const { nodes } = bench.desks
+    for (const name of ['front-desk', 'back-office', 'workshop'])
+      nodes.put(name, { members: ['front-desk', 'back-office', 'workshop'] })
+    expect((await checks())['pcs-members']).toMatchObject({
+      state: 'ok',
+      sentence: 'Hazelcast runs on every PC that is there, and each sees the others.',
+    })
+    // It may be joining: the PCs say that somebody is missing when it lasts.
+    nodes.put('workshop', { members: ['workshop'] })
+    expect((await checks())['pcs-members']?.state).toBe('ok')
+    nodes.put('workshop', { membersMissing: ['front-desk', 'back-office'] })
+    expect((await checks())['pcs-members']).toMatchObject({
+      state: 'warn',
+      sentence: expect.stringMatching(/^Hazelcast has split: workshop does not see front-desk and back-office\. /),
+      lines: [
+        'front-desk sees front-desk, back-office and workshop',
+        'back-office sees front-desk, back-office and workshop',
+        'workshop sees workshop',
+      ],
+    })
+  })
+
   test('only notes that one PC is alone', async () => {
     bench.desks.nodes.nodes = [aNode(1, 'front-desk')]
     expect((await checks())['pcs-alone']).toMatchObject({ state: 'ok', mend: { page: '/pcs' } })

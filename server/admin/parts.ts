@@ -2,6 +2,8 @@
 import type { Logger } from 'pino'
 import type { Bus } from '../cluster/bus.ts'
 import type { Directory } from '../cluster/directory.ts'
+import type { HazelcastFigures } from '../cluster/hazelcast/hazelcast.ts'
+import type { Peer } from '../cluster/mesh.ts'
 import type { Accounts } from '../core/accounts.ts'
 import type { HookTable } from '../core/hooks.ts'
 import type { Sessions } from '../core/sessions.ts'
@@ -218,6 +220,13 @@ export interface NodePlace {
   readonly web?: number | undefined
 }
 
+/** For those who watch: what this PC sees of the others, and what its Hazelcast member costs. */
+export interface NodeFigures {
+  readonly peers: readonly Pick<Peer, 'node' | 'state' | 'roundTripMs' | 'waitingBytes' | 'waitingFrames'>[]
+  /** Undefined while none runs. */
+  readonly member: (HazelcastFigures & { readonly seen: number }) | undefined
+}
+
 /** What the pages about the PCs ask of main.ts. */
 export interface NodesDesk {
   /** Whether other PCs can join. */
@@ -239,6 +248,7 @@ export interface NodesDesk {
   readonly pausedUntil: string | null | undefined
   /** Takes this PC out, also the only one: people whom nobody can take over are told, and let go. @param minutes undefined: until it is resumed */
   pause(minutes: number | undefined): Promise<HandedOver>
+  readonly figures: NodeFigures
   /** @throws Refusal when there are other PCs still */
   setEnabled(enabled: boolean, by: string): Promise<void>
   makeJoinCode(by: string): Promise<{ id: string; code: string; expiresAt: string }>

@@ -55,9 +55,17 @@ export function nodeLines(node: Node): string[] {
   return [
     first,
     `    version ${version}, ${counted(people, 'person').replace(/persons$/, 'people')} on ${counted(connections, 'device')}, knows ${counted(routes, 'route')}`,
-    `    ${where}; Hazelcast ${member}${hazelcast === undefined ? '' : ` ${hazelcast}`}`,
+    `    ${where}; Hazelcast ${member}${hazelcast === undefined ? '' : ` ${hazelcast}`}${membersOf(node)}`,
     ...(links.length > 0 ? [`    links: ${links.join(', ')}`] : []),
   ]
+}
+
+/** Whom its member sees: nobody says that of one that does not run. */
+function membersOf({ name, members, membersMissing = [] }: Node): string {
+  if (!members) return ''
+  const others = members.filter(one => one !== name)
+  const seen = others.length > 0 ? ` with ${others.join(', ')}` : ' alone'
+  return membersMissing.length > 0 ? `${seen}, split from ${membersMissing.join(', ')}` : seen
 }
 
 /** Makes a one-use join code. @throws CallFault */

@@ -27,6 +27,8 @@ export interface Peer {
   readonly since: number
   /** Bytes that wait to be sent or acknowledged. */
   readonly waitingBytes: number
+  /** Frames among them. */
+  readonly waitingFrames: number
   /** Why it cannot be reached, as a sentence; undefined while it is up. */
   readonly trouble: string | undefined
 }

@@ -300,6 +300,28 @@ describe('a message to somebody on another node', () => {
     }
   })
 
+  test('that waits for somebody who comes and goes is counted once, not each time they leave it', async () => {
+    const [first, second] = await furnished()
+    await first.chat.parts.settings.set('offline.waitingMax', 50, 'test')
+    const romeo = await Client.online(first, 'romeo', 'desk')
+    const words = Array.from({ length: 30 }, (_, index) => `word ${index}`)
+    for (const word of words) await romeo.says('juliet@office.test', word)
+    for (let times = 0; times < 3; times++) {
+      const juliet = await Client.online(second, 'juliet', 'phone')
+      await juliet.has(...words)
+      await juliet.leaves()
+      await settled()
+    }
+    for (let more = 30; more < 50; more++) await romeo.says('juliet@office.test', `word ${more}`)
+    await settled()
+    expect(romeo.got).toEqual([])
+    await romeo.says('juliet@office.test', 'one too many')
+    expect(romeo.got.map(({ type }) => type)).toEqual(['error'])
+    await first.chat.parts.settings.set('offline.waitingMax', 1_000, 'test')
+    await settled()
+    expect(await stored()).toHaveLength(50)
+  })
+
   test(`reaches somebody who is just logging in elsewhere, each time and once (seed ${seed})`, {
     timeout: 30_000,
   }, async () => {

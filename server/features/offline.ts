@@ -26,6 +26,8 @@ const HOLD_MS = 10_000
 /** People whose number of waiting messages is remembered, and for how long. */
 const COUNTS_MAX = 5_000
 const COUNT_MS = 10_000
+/** Who was counted to have too many is not counted again so soon. */
+const FULL_MS = 1_000
 /** How often messages are looked for that wait for somebody who is here, though nobody said so; while another PC is gone, more often. */
 const LOOK_MS = 30_000
 const LOOK_SOON_MS = 5_000
@@ -158,15 +160,26 @@ function awaited(server: Server<{ waitingMax: number }>, counter: Counter): { st
 
 type Counter = ReturnType<typeof countWaiting>
 
-/** How many messages wait for each person, near enough: counted anew after a while, as other nodes add some too. */
+/**
+ * How many messages wait for each person, near enough: what is told of them may be counted twice, as it is told each time when somebody leaves them.
+ * So nobody is refused before they were counted anew.
+ */
 function countWaiting(server: Server<{ waitingMax: number }>) {
-  const counts = new Map<string, { waiting: number; readonly readAt: number }>()
+  const counts = new Map<string, { waiting: number; readonly read: number; readonly readAt: number }>()
+  const isSure = ({ waiting, read, readAt }: { waiting: number; read: number; readAt: number }): boolean => {
+    const ageMs = server.now() - readAt
+    const { waitingMax } = server.settings
+    return waiting < waitingMax ? ageMs < COUNT_MS : read >= waitingMax && ageMs < FULL_MS
+  }
   return {
     /** Whether one more may wait; then it is counted in. @throws DatabaseAway */
     async hasRoom(username: string): Promise<boolean> {
       let count = counts.get(username)
-      if (!count || server.now() - count.readAt >= COUNT_MS) {
-        count = { waiting: await countPending(server.db, username, COUNT_WAIT_MS), readAt: server.now() }
+      if (!count || !isSure(count)) {
+        // What this PC has taken in since, and not written yet, waits too.
+        if (count) await server.queue.flushed(COUNT_WAIT_MS)
+        const read = await countPending(server.db, username, COUNT_WAIT_MS)
+        count = { waiting: read, read, readAt: server.now() }
         if (counts.size >= COUNTS_MAX) counts.clear()
         counts.set(username, count)
       }

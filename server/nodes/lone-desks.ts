@@ -25,6 +25,7 @@ export class LoneNodesDesk implements NodesDesk {
   readonly codes = []
   readonly removed = []
   readonly clusterPort = undefined
+  readonly figures = { peers: [], member: undefined }
   readonly #options: LoneOptions
   readonly #listeners = new Set<() => void>()
   readonly #timer: NodeJS.Timeout

@@ -1,7 +1,7 @@
 /** The Hazelcast member of this PC: there while the office has two PCs or more, beside everything else; nothing waits for it. */
 import type { Logger } from 'pino'
 import type { Node } from '../admin/contract/nodes.ts'
-import { type Hazelcast, startHazelcast } from '../cluster/hazelcast/hazelcast.ts'
+import { type Hazelcast, type HazelcastFigures, startHazelcast } from '../cluster/hazelcast/hazelcast.ts'
 import type { HazelcastSettings } from '../cluster/hazelcast/settings.ts'
 import type { KnownNode } from '../cluster/node.ts'
 import type { Settings } from '../core/settings.ts'
@@ -36,6 +36,16 @@ export class OwnMember {
 
   get version(): string | undefined {
     return this.#running?.version
+  }
+
+  /** Numbers of the PCs whose members ours sees, its own among them. */
+  get members(): readonly number[] {
+    return this.#running?.members ?? []
+  }
+
+  /** What it costs; undefined while none runs. */
+  get figures(): HazelcastFigures | undefined {
+    return this.#running?.figures()
   }
 
   /** The office is open, or has more or fewer PCs than before: starts the member, or ends it. */

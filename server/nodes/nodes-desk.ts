@@ -1,6 +1,6 @@
 /** The page about the PCs, on whichever of them it is opened: what is asked of another PC is asked there over the bus. */
 import { type HandedOver, type JoinRequest, type Node, requestsShownMax } from '../admin/contract/nodes.ts'
-import type { Discovered, NodePlace, NodesDesk } from '../admin/parts.ts'
+import type { Discovered, NodeFigures, NodePlace, NodesDesk } from '../admin/parts.ts'
 import { type Refusal, refusal } from '../admin/problem.ts'
 import { CallFault } from '../cluster/mesh.ts'
 import type { KnownNode } from '../cluster/node.ts'
@@ -111,6 +111,12 @@ export class ClusterNodesDesk implements NodesDesk {
 
   pause(minutes: number | undefined): Promise<HandedOver> {
     return this.#actions.pause.begin(minutes)
+  }
+
+  get figures(): NodeFigures {
+    const { peers, member } = this.#cluster
+    const { figures } = member
+    return { peers, member: figures && { ...figures, seen: member.members.length } }
   }
 
   async setEnabled(enabled: boolean, by: string): Promise<void> {

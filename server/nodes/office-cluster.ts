@@ -13,6 +13,7 @@ import type { Store } from '../store.ts'
 import { DatabasePlace } from './database-place.ts'
 import { Gossip, type GossipWord } from './gossip.ts'
 import { OwnMember } from './member.ts'
+import { type MemberFacts, MemberView } from './member-view.ts'
 import { Membership, TOKEN_SECRET } from './membership.ts'
 import { type Ground, openGround } from './open-cluster.ts'
 import type { StatusReader } from './status.ts'
@@ -55,6 +56,7 @@ export class OfficeCluster {
   readonly options: OfficeClusterOptions
   readonly gossip: Gossip
   readonly member: OwnMember
+  readonly #memberView = new MemberView()
   readonly #undo: (() => void)[] = []
   #opened: Opened | undefined
   #people = 0
@@ -231,14 +233,29 @@ export class OfficeCluster {
       state: !opened ? 'starting' : this.#isDraining ? 'paused' : 'on',
       database: ownerName === undefined ? 'outside' : place.isHere ? 'main' : 'through',
       ...(ownerName !== undefined && !place.isHere && { databaseOf: ownerName }),
-      member: this.member.state,
-      ...(this.member.version !== undefined && { hazelcast: this.member.version }),
+      ...this.#memberFacts(),
       links: linksOf(this.peers),
     })
     return {
       ...status,
       ...(opened && { host: this.ground.addresses()[0] ?? '', ports: opened.office.ports }),
       requests: [...this.host.requests],
+    }
+  }
+
+  #memberFacts(): Pick<GossipWord, 'member' | 'hazelcast' | 'members' | 'membersMissing'> {
+    const { member, peers, gossip, ground } = this
+    const { number, name } = ground.self
+    const others = peers.map(({ node, state }): MemberFacts => {
+      const word = gossip.heard(node.name)?.word
+      const { number, name } = node
+      return { number, name, isReachable: state === 'up', member: word?.member, hazelcast: word?.hazelcast }
+    })
+    const own = { number, name, isReachable: true, member: member.state, hazelcast: member.version }
+    return {
+      member: member.state,
+      ...(member.version !== undefined && { hazelcast: member.version }),
+      ...this.#memberView.look({ ...own, seen: member.members }, others, Date.now()),
     }
   }
 }

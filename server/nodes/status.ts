@@ -20,6 +20,8 @@ export interface NodeStatus {
   readonly databaseOf?: string
   readonly member: Node['member']
   readonly hazelcast?: string
+  readonly members?: string[]
+  readonly membersMissing?: string[]
   readonly cpuPercent: number
   readonly memoryBytes: number
   readonly diskFreeBytes: number
@@ -30,7 +32,10 @@ export interface NodeStatus {
 }
 
 /** What of a status is decided elsewhere. */
-export type StatusFacts = Pick<NodeStatus, 'state' | 'database' | 'databaseOf' | 'member' | 'hazelcast' | 'links'>
+export type StatusFacts = Pick<
+  NodeStatus,
+  'state' | 'database' | 'databaseOf' | 'member' | 'hazelcast' | 'members' | 'membersMissing' | 'links'
+>
 
 /** Reads what this process and this computer are like at the moment. */
 export class StatusReader {

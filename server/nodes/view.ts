@@ -57,7 +57,7 @@ type Told = Omit<
 
 function told(word: NodeStatus): Told {
   const { system, version, upSince, addresses, people, connections, routes, member } = word
-  const { hazelcast, cpuPercent, memoryBytes, diskFreeBytes, diskBytes, links } = word
+  const { hazelcast, members, membersMissing, cpuPercent, memoryBytes, diskFreeBytes, diskBytes, links } = word
   return {
     system,
     version,
@@ -68,6 +68,8 @@ function told(word: NodeStatus): Told {
     routes,
     member,
     ...(hazelcast !== undefined && { hazelcast }),
+    ...(members && { members: members.slice(0, 64) }),
+    ...(membersMissing && { membersMissing: membersMissing.slice(0, 64) }),
     cpuPercent,
     memoryBytes,
     diskFreeBytes,

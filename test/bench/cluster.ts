@@ -1,13 +1,18 @@
 /** What it costs that two people are on two PCs, and what a member of the cluster needs. */
-import { readdir, readFile } from 'node:fs/promises'
 import { performance } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
+import { processorSeconds } from '../../server/cluster/hazelcast/process-figures.ts'
+import { childrenOf } from '../faults/processes.ts'
 import type { Appliance } from '../support/appliance.ts'
+import { figureOf } from '../support/figures.ts'
 import { cpuOf, median, memoryOf } from './accounting.ts'
 import { type Account, Connection, type Target } from './connection.ts'
 
 const singles = 2_000
 const window = 256
 const mark = '</message>'
+/** How long the two PCs are left alone to see what they need for that. */
+const restSeconds = 10
 
 export interface ClusterCost {
   /** Half of the messages of one person to another arrive within, milliseconds. */
@@ -20,6 +25,11 @@ export interface ClusterCost {
   crossCpu: number
   serverMb: number
   memberMb: number
+  /** Of one processor, while nothing happens. */
+  serverIdlePercent: number
+  memberIdlePercent: number
+  /** From the start of its process until it was a member. */
+  memberStartSeconds: number
 }
 
 /** @param targets where the two PCs take people */
@@ -36,9 +46,7 @@ export async function measureCluster(
   const far = await Connection.open(there, juliet, 'bench', 'SCRAM-SHA-1')
   try {
     // Before there is anything to do: what an office's PCs need most of the day.
-    const [{ pid }] = appliances
-    const serverMb = (await memoryOf(pid)) / 2 ** 20
-    const memberMb = (await memberMemoryOf(pid)) / 2 ** 20
+    const needs = await needsOf(appliances[0])
     // Interleaved, so that a noisy moment hurts both alike.
     const same: number[] = []
     const cross: number[] = []
@@ -70,8 +78,7 @@ export async function measureCluster(
       perSecond,
       archivedPerSecond,
       crossCpu,
-      serverMb,
-      memberMb,
+      ...needs,
     }
   } finally {
     for (const one of [sender, near, far]) one.destroy()
@@ -133,12 +140,24 @@ function message(to: string, isArchived: boolean): Buffer {
   return Buffer.from(`<message to='${to}' type='chat' id='m1'><body>${'x'.repeat(60)}</body>${hint}</message>`)
 }
 
-/** Resident memory of the Hazelcast member of an appliance, in bytes; 0 when it runs none. */
-async function memberMemoryOf(serverPid: number): Promise<number> {
-  for (const pid of (await readdir('/proc')).filter(name => /^\d+$/.test(name))) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '') // it ended while we looked
-    const [, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (Number(parent) === serverPid && stat.includes('(java)')) return memoryOf(Number(pid))
+/** What a PC needs at rest. */
+async function needsOf(
+  appliance: Appliance,
+): Promise<
+  Pick<ClusterCost, 'serverMb' | 'memberMb' | 'serverIdlePercent' | 'memberIdlePercent' | 'memberStartSeconds'>
+> {
+  const { pid } = appliance
+  const [member] = await childrenOf(pid, 'java')
+  if (member === undefined) throw new Error('no Hazelcast member runs: is there a Java?')
+  const used = (): (number | undefined)[] => [pid, member].map(processorSeconds)
+  const before = used()
+  await delay(restSeconds * 1_000)
+  const [server = Number.NaN, ofMember = Number.NaN] = used().map((now, index) => (now ?? 0) - (before[index] ?? 0))
+  return {
+    serverMb: (await memoryOf(pid)) / 2 ** 20,
+    memberMb: (await memoryOf(member)) / 2 ** 20,
+    serverIdlePercent: (server / restSeconds) * 100,
+    memberIdlePercent: (ofMember / restSeconds) * 100,
+    memberStartSeconds: await figureOf(appliance, 'lanthorn_hazelcast_start_seconds'),
   }
-  return 0
 }

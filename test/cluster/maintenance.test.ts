@@ -59,29 +59,6 @@ afterAll(async () => {
   await office?.[Symbol.asyncDispose]()
 }, 60_000)
 
-/** All four are contacts of each other, so that each sees the others go. */
-async function befriend(talk: Talk): Promise<void> {
-  for (const one of everybody)
-    for (const other of everybody) {
-      if (one === other) continue
-      talk.client(one).stanza(`<presence to='${other}@office.test' type='subscribe'/>`)
-      talk.client(one).stanza(`<presence to='${other}@office.test' type='subscribed'/>`)
-    }
-  await eventually('everybody to see everybody', () =>
-    everybody.every(one =>
-      everybody.every(
-        other =>
-          one === other ||
-          talk
-            .client(one)
-            .others.some(
-              ({ name, attrs }) => name === 'presence' && !attrs.type && `${attrs.from}`.startsWith(`${other}@`),
-            ),
-      ),
-    ),
-  )
-}
-
 const goneSeen = ({ others }: GoodClient): string[] =>
   others
     .filter(({ name, attrs }) => name === 'presence' && attrs.type === 'unavailable')
@@ -150,7 +127,7 @@ describe.skipIf(!canMakeNetworks || !canBreakProcesses || !isThorough)(
   () => {
     test('all PCs are restarted one after the other: people go on elsewhere, nobody is seen to go', async () => {
       await using talk = await Talk.start({ romeo: [base], juliet: [left], mercutio: [right], anna: [right] })
-      await befriend(talk)
+      await talk.befriend()
       await talk.goesOn('romeo')
       for (const { client } of everybody.map(person => ({ client: talk.client(person) }))) client.others.length = 0
       const moves: [LabNode, LabNode, Person[]][] = [

@@ -9,6 +9,10 @@ import type { LabNode } from '../support/lab/office.ts'
 const rhythmMs = 20
 const backMs = 250
 const settleMs = 60_000
+const seenMs = 10_000
+
+const everybody = ['romeo', 'juliet', 'mercutio', 'anna'] as const satisfies Person[]
+const jidOf = (person: Person): string => `${person}@office.test`
 
 /** One person and where it is, or would like to be. */
 interface Seat {
@@ -16,8 +20,8 @@ interface Seat {
   readonly to: Person
   nodes: readonly LabNode[]
   number: number
-  /** How long it took to be back after its connection had broken, milliseconds. */
-  readonly backAfter: number[]
+  /** When its connection had broken, and when it was back, on the clock of `performance.now()`. */
+  readonly returns: { readonly brokenAt: number; readonly backAt: number }[]
 }
 
 /** Romeo and Juliet write to each other, each on a PC of its own; Mercutio and Anna too, both on the same PC. */
@@ -26,7 +30,6 @@ export class Talk implements AsyncDisposable {
   static #talks = 0
   readonly #id = ++Talk.#talks
   readonly #seats = new Map<Person, Seat>()
-  readonly #sentAt = new Map<string, number>()
   #isOver = false
   #running: Promise<unknown> = Promise.resolve()
 
@@ -35,7 +38,7 @@ export class Talk implements AsyncDisposable {
     const talk = new Talk()
     const partner: Record<Person, Person> = { romeo: 'juliet', juliet: 'romeo', mercutio: 'anna', anna: 'mercutio' }
     for (const [person, nodes] of Object.entries(places) as [Person, readonly LabNode[]][]) {
-      const seat = { client: new GoodClient(person), to: partner[person], nodes, number: 0, backAfter: [] }
+      const seat = { client: new GoodClient(person), to: partner[person], nodes, number: 0, returns: [] }
       talk.#seats.set(person, seat)
       await talk.#connect(seat)
     }
@@ -53,9 +56,33 @@ export class Talk implements AsyncDisposable {
     return this.#seat(person).client
   }
 
-  /** How long each reconnection of this person took. */
-  backAfter(person: Person): readonly number[] {
-    return this.#seat(person).backAfter
+  /** How long each reconnection of this person took, milliseconds after the client noticed; or, for what it may not have noticed, after `from`. */
+  backAfter(person: Person, from?: number): readonly number[] {
+    return this.#seat(person).returns.map(({ brokenAt, backAt }) => backAt - (from ?? brokenAt))
+  }
+
+  /** All four become contacts of each other, if they are not yet: each sees the others come and go. */
+  async befriend(): Promise<void> {
+    for (const one of everybody) {
+      for (const other of everybody) {
+        if (one === other) continue
+        this.client(one).stanza(`<presence to='${jidOf(other)}' type='subscribe'/>`)
+        this.client(one).stanza(`<presence to='${jidOf(other)}' type='subscribed'/>`)
+      }
+    }
+    await this.expectPresence()
+  }
+
+  /** Within ten seconds everybody is shown as there to everybody else, each with one device: nobody is missing, there are no ghosts. */
+  async expectPresence(): Promise<void> {
+    for (const one of everybody) {
+      const { present, resource } = this.client(one)
+      const others = everybody.filter(other => other !== one).map(other => `${jidOf(other)}/${resource}`)
+      const shown = (): string[] => [...present].filter(jid => !jid.startsWith(`${jidOf(one)}/`)).sort()
+      await this.client(one)
+        .until(() => shown().join() === others.toSorted().join(), 'to see the others', seenMs)
+        .catch(() => expect(shown(), `${one} sees`).toEqual(others.toSorted()))
+    }
   }
 
   /** Lets `count` more messages of this person be acknowledged. */
@@ -96,9 +123,8 @@ export class Talk implements AsyncDisposable {
   async expectKept(
     reader: LabNode,
     options: { mayRepeat?: readonly Person[] } = {},
-  ): Promise<{ sent: number; acknowledged: number }> {
+  ): Promise<{ acknowledged: number }> {
     const { mayRepeat = [] } = options
-    let sent = 0
     let acknowledged = 0
     for (const { client, to } of this.#seats.values()) {
       const archive = (await archiveOf(reader.appliance, to)).filter(({ body }) =>
@@ -121,10 +147,9 @@ export class Talk implements AsyncDisposable {
       )
       const ids = receiver.arrivals.filter(({ isCounted }) => isCounted).map(({ stanzaId }) => stanzaId)
       expect(repeated(ids), `${to}: arrived twice`).toEqual([])
-      sent += client.acknowledged.length
       acknowledged += client.acknowledged.length
     }
-    return { sent, acknowledged }
+    return { acknowledged }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -143,7 +168,6 @@ export class Talk implements AsyncDisposable {
     while (!this.#isOver) {
       if (!seat.client.isOnline) await this.#back(seat)
       const body = `${seat.client.person}-${this.#id}-${seat.number++}`
-      this.#sentAt.set(body, performance.now())
       seat.client.message(`${seat.to}@office.test`, body)
       seat.client.askForAck()
       await delay(rhythmMs)
@@ -153,9 +177,9 @@ export class Talk implements AsyncDisposable {
   /** Back where it can be, and with what was not kept. */
   async #back(seat: Seat): Promise<void> {
     await seat.client.over()
-    const since = performance.now()
+    const brokenAt = performance.now()
     await this.#connect(seat)
-    seat.backAfter.push(performance.now() - since)
+    seat.returns.push({ brokenAt, backAt: performance.now() })
   }
 
   async #connect(seat: Seat): Promise<void> {

@@ -42,6 +42,8 @@ export class GoodClient implements AsyncDisposable {
   readonly arrivals: Arrival[] = []
   /** Everything else that came: IQs, presence, errors. */
   readonly others: Element[] = []
+  /** Full JIDs of those that this client shows as there. */
+  readonly present = new Set<string>()
   /** Bodies of the messages that the server has acknowledged, in the order of their acknowledgement. */
   readonly acknowledged: string[] = []
   /** How the last `connect` went. */
@@ -52,6 +54,7 @@ export class GoodClient implements AsyncDisposable {
   isAcknowledging = true
   #raw: RawClient | undefined
   #isManaged = false
+  #isLeaving = false
   #previd: string | undefined
   /** Stanzas received on the managed stream. */
   #handled = 0
@@ -159,6 +162,13 @@ export class GoodClient implements AsyncDisposable {
     await this.#pumping
   }
 
+  /** Says what it has, takes nothing more, and leaves. */
+  async signOff(): Promise<void> {
+    this.#isLeaving = true
+    this.raw.send(`<a xmlns='${nsSm}' h='${this.#handled}'/>`)
+    await this.leave()
+  }
+
   /** Leaves as one should. There is nothing to resume then. */
   async leave(): Promise<void> {
     if (this.#raw && !this.#raw.isClosed) await this.#raw[Symbol.asyncDispose]()
@@ -197,6 +207,8 @@ export class GoodClient implements AsyncDisposable {
     this.#acked = 0
     this.#handled = 0
     this.#isManaged = isManaged
+    this.#isLeaving = false
+    this.present.clear()
     if (isManaged) {
       const enabled = await raw.manage()
       this.#previd = String(enabled.attrs.id)
@@ -231,11 +243,13 @@ export class GoodClient implements AsyncDisposable {
   }
 
   #take(raw: RawClient, element: Element): void {
+    if (this.#isLeaving) return
     if (element.attrs.xmlns === nsSm || element.getNS() === nsSm) this.#manage(raw, element)
     else if (element.name === 'message' || element.name === 'presence' || element.name === 'iq') {
       if (this.#isManaged) this.#handled++
       if (element.name === 'message' && element.attrs.type !== 'error') this.#arrived(element)
       else this.others.push(element)
+      if (element.name === 'presence') this.#sees(element)
     } else this.others.push(element)
     this.#wake()
   }
@@ -245,6 +259,11 @@ export class GoodClient implements AsyncDisposable {
     else if (element.name === 'r' && this.isAcknowledging && !raw.isClosed) {
       raw.send(`<a xmlns='${nsSm}' h='${this.#handled}'/>`)
     }
+  }
+
+  #sees({ attrs: { from, type } }: Element): void {
+    if (type === undefined) this.present.add(String(from))
+    else if (type === 'unavailable') this.present.delete(String(from))
   }
 
   #arrived(element: Element): void {

@@ -1,7 +1,7 @@
 /** What stands behind the pages about the PCs in tests of the admin side: it keeps the rules, a test makes things happen. */
 import type { Joining, OfficeCard } from '../../server/admin/contract/joining.ts'
 import type { JoinRequest, Node, NodeLink } from '../../server/admin/contract/nodes.ts'
-import type { Discovered, JoinDesk, NodesDesk } from '../../server/admin/parts.ts'
+import type { Discovered, JoinDesk, NodeFigures, NodesDesk } from '../../server/admin/parts.ts'
 import { refusal } from '../../server/admin/problem.ts'
 
 const numbers = ['No', 'One', 'Two', 'Three', 'Four', 'Five', 'Six', 'Seven', 'Eight', 'Nine']
@@ -79,6 +79,7 @@ export class NodesDeskInMemory implements NodesDesk {
   codes: readonly { id: string; by: string; expiresAt: string }[] = []
   removed: NodesDesk['removed'] = []
   discovered: Discovered = []
+  figures: NodeFigures = { peers: [], member: undefined }
   /** How many people of a PC that is taken out do not move. */
   staying = 0
 

@@ -8,22 +8,31 @@ import { eventually, quietPort } from './postgres-server.ts'
 /** Chat over the links alone: a Java for each would take the time that these tests do not have. */
 export const withoutJava = { LANTHORN_TEST_NO_HAZELCAST: '1' }
 
-/** What three fresh appliances with one autosetup file have in common. */
-export async function tokenConfigs(names: readonly string[]): Promise<ApplianceConfig[]> {
+/**
+ * What fresh appliances with one autosetup file have in common.
+ * @param hosts an address of this computer for each, then all have the same cluster port; without them each has a port of its own
+ */
+export async function tokenConfigs(names: readonly string[], hosts?: readonly string[]): Promise<ApplianceConfig[]> {
   const token = randomBytes(24).toString('hex')
-  const ports = await Promise.all(names.map(() => quietPort()))
-  const peers = ports.map(port => `127.0.0.1:${port}`)
+  const shared = await quietPort()
+  const places = await Promise.all(
+    names.map(async (_, index) => ({
+      host: hosts?.[index] ?? '127.0.0.1',
+      cluster: hosts ? shared : await quietPort(),
+    })),
+  )
+  const peers = places.map(({ host, cluster }) => `${host}:${cluster}`)
   const discovery = { port: await quietPort() }
   return names.map((node, index) => ({
     node,
-    listen: { cluster: ports[index] ?? 0 },
+    listen: { ...places[index] },
     cluster: { enabled: true, token, peers, discovery },
     settings: { 'passwords.iterations': 4096 },
   }))
 }
 
 export function startWith(config: ApplianceConfig, env: Record<string, string> = withoutJava): Promise<Appliance> {
-  return startAppliance({ config, env })
+  return startAppliance({ config, env, host: config.listen?.host ?? '127.0.0.1' })
 }
 
 /** What one PC shows of all. */
@@ -51,5 +60,16 @@ export async function isWhole(appliances: readonly Appliance[], limitMs = 30_000
     ).catch(error => {
       throw new Error(`${error.message}; it sees ${seen}`, { cause: error })
     })
+  }
+}
+
+/** Resolves when the Hazelcast member of each sees those of all. */
+export async function untilMembers(appliances: readonly Appliance[], limitMs = 60_000): Promise<void> {
+  for (const appliance of appliances) {
+    await eventually(
+      `the member of ${appliance.ready.node} to see those of all`,
+      async () => (await viewOf(appliance)).nodes.every(({ members }) => members?.length === appliances.length),
+      limitMs,
+    )
   }
 }

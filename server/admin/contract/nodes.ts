@@ -61,6 +61,16 @@ export const Node = Type.Object(
         'Its Hazelcast member. off: not needed or no Java; apart: another generation, over the links alone until all are updated.',
     }),
     hazelcast: Type.Optional(Type.String()),
+    members: Type.Optional(
+      Type.Array(name, { maxItems: 64, description: 'PCs whose Hazelcast members its own sees, itself among them.' }),
+    ),
+    membersMissing: Type.Optional(
+      Type.Array(name, {
+        maxItems: 64,
+        description:
+          'PCs that can be reached, and whose member runs, but which its own has not seen for a minute and more: the cluster is split.',
+      }),
+    ),
     cpuPercent: Type.Optional(Type.Number({ minimum: 0 })),
     memoryBytes: Type.Optional(Type.Number({ minimum: 0 })),
     diskFreeBytes: Type.Optional(Type.Number({ minimum: 0 })),

@@ -23,6 +23,9 @@ interface Parts {
 }
 
 const makingLimitMs = 180_000
+/** What could not be made is not tried again at every start: some week it may be possible, as the disk has room again. */
+const tryAgainMs = 7 * 24 * 3_600_000
+const outputMax = 4_000
 const lowestPriority = 19
 
 /** Options that make Java use the archive; none when there is none for this Java and jar. A damaged one is passed over by Java itself. */
@@ -32,34 +35,49 @@ export async function classDataFlags(parts: Parts): Promise<string[]> {
 }
 
 /**
- * Makes the archive unless it is there, and removes those of former Javas. Takes about ten seconds of one processor.
- * @returns whether one was made; a failure is logged and costs only a slower start of the member
+ * Makes the archive unless it is there or could not be made lately, and removes those of former Javas. Takes about ten seconds of one processor.
+ * @returns whether one was made; a failure is told in the log and costs only a slower start of the member
  */
 export async function makeClassData(parts: Parts & { readonly log: Logger }, signal: AbortSignal): Promise<boolean> {
   const file = await archiveOf(parts)
+  const failure = `${file}.failed`
   // Without signals there is no end in order, which is when Java writes it.
-  if (process.platform === 'win32' || (await exists(file))) return false
+  if (process.platform === 'win32' || (await exists(file)) || (await isRecent(failure))) return false
   const unfinished = `${file}.new`
   const config = path.join(parts.folder, 'class-data.yaml')
   try {
     await removeOthers(parts.folder)
     await writeFile(config, await aloneConfiguration(), { mode: 0o600 })
-    await runOnce(parts, { config, unfinished, signal })
+    const said = await runOnce(parts, { config, unfinished, signal })
+    if (!(await exists(unfinished))) throw new Error(whyNot(parts.java, said))
     await rename(unfinished, file)
     parts.log.info({ file }, 'class data of the Hazelcast member made: its next start is faster')
     return true
   } catch (error) {
-    if (!signal.aborted) parts.log.info({ err: error }, 'class data of the Hazelcast member could not be made')
+    if (signal.aborted) return false
+    const why = error instanceof Error ? error.message : String(error)
+    const sentence = `The Hazelcast member starts more slowly than it could, because its class data could not be made: ${why}`
+    parts.log.info({ file }, sentence)
+    await writeFile(failure, `${sentence}\n`, { mode: 0o600 }).catch(() => undefined) // a full disk: then it is tried at the next start
     return false
   } finally {
     for (const one of [unfinished, config]) await rm(one, { force: true })
   }
 }
 
+/** A runtime that was put together by jlink has no class data of its own, on which ours would build. */
+function whyNot({ program }: Java, said: string): string {
+  if (/base CDS archive is not loaded/.test(said))
+    return `the Java at ${program} has none of its own. Who may write there makes them with “${program} -Xshare:dump”.`
+  const last = said.trim().split('\n').at(-1) ?? ''
+  return last === '' ? 'Java wrote none, and did not say why.' : `Java said: ${last.slice(0, 300)}`
+}
+
+/** @returns the last that it said */
 async function runOnce(
   parts: Parts,
   { config, unfinished, signal }: { config: string; unfinished: string; signal: AbortSignal },
-): Promise<void> {
+): Promise<string> {
   const options = [
     `-Xmx${parts.settings.memberHeapMegabytes}m`,
     ...splitFlags(parts.settings.memberFlags),
@@ -73,20 +91,26 @@ async function runOnce(
     detached: true,
   })
   await once(child, 'spawn')
-  if (child.pid === undefined) return
+  if (child.pid === undefined) return ''
   os.setPriority(child.pid, lowestPriority)
   const unwatch = killWithUs(child.pid)
   const limit = AbortSignal.any([signal, AbortSignal.timeout(makingLimitMs)])
   const kill = (): void => void child.kill('SIGKILL')
   limit.addEventListener('abort', kill, { once: true })
+  let said = ''
+  let isStarted = false
   const look = (chunk: string): void => {
-    if (chunk.includes('is STARTED')) child.kill('SIGTERM')
+    said = (said + chunk).slice(-outputMax)
+    if (isStarted || !said.includes('is STARTED')) return
+    isStarted = true
+    child.kill('SIGTERM')
   }
   for (const output of [child.stdout, child.stderr]) output.setEncoding('utf8').on('data', look)
   await once(child, 'close')
   limit.removeEventListener('abort', kill)
   unwatch()
   limit.throwIfAborted()
+  return said
 }
 
 /** A member that nobody can find: a name of its own, a free port, no other to look for. */
@@ -111,6 +135,13 @@ async function removeOthers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (/^classes-.*\.jsa/.test(name)) await rm(path.join(folder, name), { force: true })
   }
+}
+
+async function isRecent(file: string): Promise<boolean> {
+  return await stat(file).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs < tryAgainMs,
+    () => false,
+  )
 }
 
 async function exists(file: string): Promise<boolean> {

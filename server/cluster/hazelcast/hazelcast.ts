@@ -248,6 +248,7 @@ class HazelcastNode implements Hazelcast {
     this.#tunnel.refresh()
     this.#members = numbers
     if (isSame) return
+    this.#options.log.info({ members: numbers }, 'members of the Hazelcast cluster changed')
     // A lost connection to the own member says nothing of the others.
     if (numbers.length > 0) for (const number of left) this.#options.mesh.reportAbsent(number)
     for (const listener of [...this.#memberListeners]) listener(numbers)

@@ -19,6 +19,8 @@ export interface MemberOptions {
   readonly file: (settings: HazelcastSettings) => Promise<MemberFile | string>
   /** Something of what is told below has changed. */
   readonly onChange: () => void
+  /** How long the member has run when its class data are made; by default when the first rush is over. */
+  readonly classDataAfterMs?: number
 }
 
 export interface MemberFigures {
@@ -56,7 +58,6 @@ const goodRunMs = 60_000
 const healthEveryMs = 5_000
 /** Answers that may fail in a row before the member counts as hanging. */
 const healthFailuresMax = 8
-/** Class data are made when the first rush is over. */
 const classDataAfterMs = 90_000
 
 /** Starts the member as soon as it can, and keeps it until `close`. */
@@ -195,7 +196,7 @@ class SupervisedMember implements Member {
   }
 
   async #makeClassData(options: Parameters<typeof makeClassData>[0], signal: AbortSignal): Promise<void> {
-    if (await pause(classDataAfterMs, signal)) await makeClassData(options, signal)
+    if (await pause(this.#options.classDataAfterMs ?? classDataAfterMs, signal)) await makeClassData(options, signal)
   }
 
   async #wait(ms: number): Promise<void> {

@@ -62,6 +62,10 @@ export class Channel {
     return this.#waitingBytes
   }
 
+  get waitingFrames(): number {
+    return this.#list.length - this.#head
+  }
+
   /** Number of the frame that was queued last. */
   get queued(): number {
     return this.#first + this.#list.length - this.#head - 1
@@ -91,7 +95,7 @@ export class Channel {
     if (size > this.#limits.frameBytes) throw new Error(`a frame of ${size} bytes is longer than a link takes`)
     const share = reserve ? 2 : 1
     if (this.#waitingBytes + size > this.#limits.waitingBytes * share) return false
-    if (this.#list.length - this.#head >= this.#limits.waitingFrames * share) return false
+    if (this.waitingFrames >= this.#limits.waitingFrames * share) return false
     this.#list.push({ kind, pieces, size, settled })
     this.#waitingBytes += size
     return true

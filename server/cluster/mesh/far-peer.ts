@@ -81,6 +81,10 @@ export class FarPeer implements Peer, LinkEvents {
     return this.channel.waitingBytes
   }
 
+  get waitingFrames(): number {
+    return this.channel.waitingFrames
+  }
+
   get isReachable(): boolean {
     return this.state === 'up' || this.state === 'suspected'
   }

@@ -142,14 +142,9 @@ export class Steering {
   /** Something went wrong on the server in use: finds out whether it was that alone. Resolves when it is known. */
   doubt(): Promise<void> {
     if (this.#isClosed || !this.#lead) return Promise.resolve()
-    const heartbeat = this.#heartbeat
-    this.#doubting ??= heartbeat
-      .doubt()
-      // Another database may be in use meanwhile: then this says nothing any more.
-      .then(choice => (heartbeat === this.#heartbeat ? this.#follow(choice) : undefined))
-      .finally(() => {
-        this.#doubting = undefined
-      })
+    this.#doubting ??= this.#findOut().finally(() => {
+      this.#doubting = undefined
+    })
     return this.#doubting
   }
 
@@ -237,6 +232,13 @@ export class Steering {
       },
     })
     return heartbeat
+  }
+
+  async #findOut(): Promise<void> {
+    const heartbeat = this.#heartbeat
+    const choice = await heartbeat.doubt()
+    // A database that was left meanwhile says nothing of the one in use.
+    if (heartbeat === this.#heartbeat) await this.#follow(choice)
   }
 
   async #settle(isFresh: boolean): Promise<void> {

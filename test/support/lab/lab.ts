@@ -1,6 +1,6 @@
 /**
- * An office network inside this computer: a switch and some PCs, each a network namespace with an address of its own. Cables are pulled, packets are
- * delayed, ports are looked at from outside. Needs root on Linux; everything is taken away again.
+ * An office network inside this computer: a switch and some PCs, each a network namespace with an address of its own. Cables are pulled, packets
+ * vanish, connections break, ports are looked at from outside. Needs root on Linux; everything is taken away again.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -16,6 +16,15 @@ export const canMakeNetworks = (() => {
   const works = canRun('ip', ['-n', name, 'link', 'add', 'name', 'one', 'type', 'veth', 'peer', 'name', 'two'])
   return canRun('ip', ['netns', 'delete', name]) && works
 })()
+
+/** Whether this computer's kernel ends connections on request, and there is the program that asks it to. */
+export const canSever = (): boolean =>
+  canMakeNetworks &&
+  canRun(process.execPath, [
+    '-e',
+    `const n=require('net'),s=n.createServer().listen(0,'127.0.0.1',()=>{const{port}=s.address();const c=n.connect(port,'127.0.0.1',()=>{
+      c.on('error',()=>process.exit(0));require('child_process').spawnSync('ss',['-HntK','dport','=',':'+port]);setTimeout(()=>process.exit(1),500)})})`,
+  ])
 
 /** One PC of the lab. */
 export interface LabHost {
@@ -95,11 +104,25 @@ export class Lab implements AsyncDisposable {
     run('ip', ['-n', host.through.at(-1) ?? '', '-batch', '-'], lines.join('\n'))
   }
 
-  /** Everything that a PC sends comes so much later. 0: as usual. */
-  delay(host: LabHost, milliseconds: number): void {
-    const device = ['dev', this.#cable(host), 'root']
-    spawnSync('tc', ['qdisc', 'delete', ...device], { stdio: 'ignore' })
-    if (milliseconds > 0) run('tc', ['qdisc', 'add', ...device, 'netem', 'delay', `${milliseconds}ms`])
+  /** Nothing that one PC sends reaches the other any more, nobody is told; what comes from there still does. Both reach everybody else. */
+  silence(from: LabHost, to: LabHost): void {
+    ip('-n', namespaceOf(from), 'route', 'add', 'blackhole', `${to.address}/32`)
+  }
+
+  /** As before `silence`. */
+  unsilence(from: LabHost, to: LabHost): void {
+    ip('-n', namespaceOf(from), 'route', 'delete', 'blackhole', `${to.address}/32`)
+  }
+
+  /**
+   * Breaks every TCP connection between two PCs at this port of either, as a switch does that is started anew: both ends are told at once.
+   * @returns how many there were; 0 also where the kernel cannot do that
+   */
+  sever(one: LabHost, other: LabHost, port: number): number {
+    const ends = ['dst', other.address, 'and', '(', 'sport', '=', `:${port}`, 'or', 'dport', '=', `:${port}`, ')']
+    return this.on(one, 'ss', '-HntK', 'state', 'established', ...ends)
+      .split('\n')
+      .filter(line => line !== '').length
   }
 
   /** Runs a command on a PC to its end. @returns what it printed */
@@ -109,7 +132,7 @@ export class Lab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const host of this.hosts) spawnSync('ip', ['netns', 'delete', host.through.at(-1) ?? ''])
+    for (const host of this.hosts) spawnSync('ip', ['netns', 'delete', namespaceOf(host)])
     spawnSync('ip', ['link', 'delete', `lt${this.#id}`])
     rmSync(this.#folder, { recursive: true, force: true })
   }
@@ -118,6 +141,8 @@ export class Lab implements AsyncDisposable {
     return `lt${this.#id}p${this.hosts.indexOf(host) + 1}`
   }
 }
+
+const namespaceOf = ({ through }: LabHost): string => through.at(-1) ?? ''
 
 function ip(...args: string[]): string {
   return run('ip', args)

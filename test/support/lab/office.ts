@@ -3,11 +3,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFile } from 'node:fs/promises'
 import http from 'node:http'
 import path from 'node:path'
-import { json } from 'node:stream/consumers'
+import { text } from 'node:stream/consumers'
 import type { Endpoint, Reply } from '../../../server/admin/contract/endpoint.ts'
-import { getNodes } from '../../../server/admin/contract/nodes.ts'
+import { getNodes, type Node } from '../../../server/admin/contract/nodes.ts'
 import type { CallInput } from '../../../server/cli/client.ts'
 import { readRunFile } from '../../../server/cli/run-file.ts'
+import { hazelcastHere } from '../../../server/cluster/hazelcast/java.ts'
 import { type Appliance, type ApplianceConfig, startAppliance } from '../appliance.ts'
 import {
   account,
@@ -24,6 +25,8 @@ import { Lab, type LabHost } from './lab.ts'
 /** In the autosetup files of all PCs. */
 export const token = 'a token of this test that is long enough'
 const viewMs = 40_000
+/** Two halves of a Hazelcast cluster find each other again half a minute after the network is whole. */
+const oneViewMs = 90_000
 const answerMs = 25_000
 /** As everywhere: each PC has its own. */
 export const ports = {
@@ -54,6 +57,8 @@ export class LabOffice implements AsyncDisposable {
   readonly lab: Lab
   readonly nodes: readonly LabNode[]
   readonly #doors: readonly ChildProcess[]
+  /** Whether the PCs run members of a Hazelcast cluster. */
+  readonly #hasMembers: boolean
   readonly #database: PostgresServer | undefined
   readonly #folder: string | undefined
 
@@ -61,12 +66,14 @@ export class LabOffice implements AsyncDisposable {
     lab: Lab
     nodes: LabNode[]
     doors: ChildProcess[]
+    hasMembers: boolean
     database?: PostgresServer
     folder?: string
   }) {
     this.lab = parts.lab
     this.nodes = parts.nodes
     this.#doors = parts.doors
+    this.#hasMembers = parts.hasMembers
     this.#database = parts.database
     this.#folder = parts.folder
   }
@@ -103,8 +110,16 @@ export class LabOffice implements AsyncDisposable {
         }),
       )
       nodes.sort((a, b) => a.name.localeCompare(b.name))
-      const office = new LabOffice({ lab, nodes, doors, ...(database && { database }), ...(folder && { folder }) })
-      await office.isWhole()
+      const hasMembers = (await hazelcastHere()) !== undefined
+      const office = new LabOffice({
+        lab,
+        nodes,
+        doors,
+        hasMembers,
+        ...(database && { database }),
+        ...(folder && { folder }),
+      })
+      await office.isOn()
       return office
     } catch (error) {
       for (const { appliance } of nodes) await appliance.cleanup()
@@ -127,46 +142,73 @@ export class LabOffice implements AsyncDisposable {
   }
 
   /** Asks the admin side of one PC, as somebody at it. @throws Error with what it refused */
-  async ask<E extends Endpoint>(
-    { appliance, host }: LabNode,
-    endpoint: E,
-    input: CallInput<E> = {},
-  ): Promise<Reply<E>> {
-    const run = await readRunFile(appliance.dataDir)
+  async ask<E extends Endpoint>(node: LabNode, endpoint: E, input: CallInput<E> = {}): Promise<Reply<E>> {
+    const params = new Map(Object.entries(input.params ?? {}))
+    const address = endpoint.path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(params.get(name))))
     const body = endpoint.method === 'GET' ? '' : JSON.stringify(input.body ?? {})
+    return JSON.parse(await this.#request(node, endpoint.method, address, body)) as Reply<E>
+  }
+
+  /** What one PC shows to those who watch it: 'name{labels} number', a line each. */
+  async metrics(node: LabNode): Promise<string[]> {
+    return (await this.#request(node, 'GET', '/metrics')).split('\n').filter(line => !line.startsWith('#'))
+  }
+
+  async #request({ appliance, host }: LabNode, method: string, address: string, body = ''): Promise<string> {
+    const run = await readRunFile(appliance.dataDir)
     const headers = {
       authorization: `Bearer ${run?.token}`,
       host: `127.0.0.1:${ports.adminPlain}`,
       ...(body !== '' && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
     }
-    const params = new Map(Object.entries(input.params ?? {}))
-    const address = endpoint.path.replace(/:(\w+)/g, (_, name: string) => encodeURIComponent(String(params.get(name))))
-    const to = { host: host.address, port: doorPort, path: address, method: endpoint.method, headers, agent: false }
+    const to = { host: host.address, port: doorPort, path: address, method, headers, agent: false }
     const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
       const request = http.request({ ...to, timeout: answerMs }, resolve)
       request.on('timeout', () => request.destroy(new Error(`${host.name} did not answer within ${answerMs} ms`)))
       request.on('error', reject)
       request.end(body)
     })
-    const told = await json(answer)
+    const told = await text(answer)
     const status = answer.statusCode ?? 0
-    if (status < 200 || status > 299) throw new Error(`${host.name} answered ${status}: ${JSON.stringify(told)}`)
-    return told as Reply<E>
+    if (status < 200 || status > 299) throw new Error(`${host.name} answered ${status}: ${told}`)
+    return told
   }
 
-  /** Resolves when every one of these PCs sees all of them as on, with a good link and a member of the cluster. */
-  async isWhole(nodes: readonly LabNode[] = this.nodes, limitMs = viewMs): Promise<void> {
+  /** Resolves when every one of these PCs sees all of them as on. */
+  async isOn(nodes: readonly LabNode[] = this.nodes): Promise<void> {
+    await this.#shows(nodes, ({ state }) => state === 'on', viewMs)
+  }
+
+  /** The same, and where there is Hazelcast, each also knows that the member of every one of them sees those of all. */
+  async isWhole(nodes: readonly LabNode[] = this.nodes): Promise<void> {
+    const names = nodes.map(({ name }) => name).sort()
+    const seesAll = ({ member, members = [] }: Node): boolean =>
+      member === 'member' && members.toSorted().join() === names.join()
+    await this.#shows(nodes, node => node.state === 'on' && (!this.#hasMembers || seesAll(node)), oneViewMs)
+  }
+
+  async #shows(nodes: readonly LabNode[], isRight: (node: Node) => boolean, limitMs: number): Promise<void> {
     const names = nodes.map(({ name }) => name)
     for (const node of nodes) {
+      let seen: readonly Node[] = []
       await eventually(
         `${node.name} to see ${names.join(', ')}`,
         async () => {
-          const seen = (await this.view(node)).nodes.filter(({ state }) => state === 'on')
-          return seen.length === names.length && seen.every(({ name }) => names.includes(name))
+          seen = (await this.view(node)).nodes
+          const right = seen.filter(isRight)
+          return right.length === names.length && right.every(({ name }) => names.includes(name))
         },
         limitMs,
-      )
+      ).catch(error => {
+        const sees = seen.map(({ name, state, members }) => `${name} ${state} with ${members?.join('+')}`)
+        throw new Error(`${error.message}; it sees ${sees.join(', ')}`, { cause: error })
+      })
     }
+  }
+
+  /** Breaks the links, and the tunnels beside them, of two PCs. @returns how many connections there were */
+  sever(one: LabNode, other: LabNode): number {
+    return this.lab.sever(one.host, other.host, ports.cluster)
   }
 
   /** Resolves when every one of these PCs knows exactly so many connected devices. */

@@ -50,6 +50,7 @@ export const pcs = {
     },
     hazelcast: 'Hazelcast member',
     member: { member: 'runs', starting: 'starts', off: 'does not run', apart: 'keeps apart: another generation' },
+    membersMissing: (pcs: string) => `does not see ${pcs}`,
     number: 'Number',
     routes: 'Devices it knows of',
   },
