@@ -32,7 +32,8 @@ export function builderConfiguration(options: BuilderOptions): Configuration {
     electronVersion: electron.version,
     electronDist: electron.folder,
     buildVersion: version,
-    extraMetadata: { version },
+    // The second: what ties its windows to the entry in the menu of a Linux desktop.
+    extraMetadata: { version, desktopName: 'lanthorn-desktop.desktop' },
     // The shell is bundled and has no packages of its own.
     npmRebuild: false,
     nodeGypRebuild: false,
