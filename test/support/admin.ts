@@ -39,6 +39,7 @@ export interface AdminBenchOptions {
   /** 'ready' (default) has an office with the administrator anna and the person ben; 'fresh' waits for set-up. */
   stage?: 'ready' | 'fresh'
   uiFolder?: string
+  updates?: UpdatesDeskInMemory
   checks?: readonly Check[]
   createOffice?: (make: () => Promise<void>) => Promise<OfficeMade>
 }
@@ -141,7 +142,7 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
     database: new DatabaseDeskInMemory(now),
     backups: new BackupDeskInMemory(dataFolder, now),
     nodes: new NodesDeskInMemory(now),
-    updates: new UpdatesDeskInMemory(),
+    updates: options.updates ?? new UpdatesDeskInMemory(),
     join: new JoinDeskInMemory(),
     merge: new JoinDeskInMemory(),
   }
