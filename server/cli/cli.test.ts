@@ -52,6 +52,18 @@ describe('commands to a running appliance', () => {
     expect(json).toMatchObject({ office: 'ACME', state: 'ok', figures: { people: 4 } })
   })
 
+  test('update says that nobody looks for any, and why none could be trusted', async () => {
+    expect(await lanthorn(here('update'))).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/^✓ .+\n✓ front-desk: Has version /),
+    })
+    const { code, err } = await lanthorn(here('update', 'install'))
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/came without the key of its makers|where updates come from/),
+    ])
+  })
+
   test('doctor lists every check', async () => {
     const { code, out } = await lanthorn(here('doctor'))
     expect(code).toBe(0)

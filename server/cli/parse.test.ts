@@ -57,6 +57,19 @@ describe('the command line', () => {
     expect(parse('user password ben')).toMatchObject({ action: 'password', username: 'ben' })
   })
 
+  test('looks for updates, installs them, stops', () => {
+    expect(parse('update')).toEqual({ name: 'update', json: false, action: 'show' })
+    expect(parse('update check --json')).toEqual({ name: 'update', json: true, action: 'check' })
+    expect(parse('update install --data d')).toEqual({ name: 'update', json: false, data: 'd', action: 'install' })
+    expect(parse('update stop')).toMatchObject({ action: 'stop' })
+    expect(parse('update instal')).toMatchObject({
+      sentence: 'There is no command update instal; the nearest is install.',
+    })
+    expect(parse('update check now')).toMatchObject({
+      sentence: 'update check takes nothing, but there is now behind it.',
+    })
+  })
+
   test('tries, moves and shows the database', () => {
     const url = 'postgresql://a:b@h1,h2/d'
     expect(parse('db status --json')).toEqual({ name: 'db', json: true, action: 'status' })

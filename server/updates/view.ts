@@ -47,8 +47,8 @@ export function standingOf(at: Standpoint): Standing {
   if (newest && at.versions.some(version => isNewer(newest.version, version))) return waiting(at, newest)
   if (trouble) {
     const days = Math.floor((at.now - trouble.since) / DAY_MS)
-    const since = days < SILENT_DAYS ? '' : ` for ${days} days`
-    const sentence = `It is not known whether there are updates${since}: ${trouble.sentence}`
+    const since = days < SILENT_DAYS ? 'It' : `For ${days} days it`
+    const sentence = `${since} is not known whether there are updates: ${trouble.sentence}`
     return { state: 'current', wellness: days < SILENT_DAYS ? 'ok' : 'warn', sentence }
   }
   if (!newest) return { state: 'current', wellness: 'ok', sentence: 'Nobody has looked for updates yet.' }

@@ -39,6 +39,7 @@ export interface AdminBenchOptions {
   /** 'ready' (default) has an office with the administrator anna and the person ben; 'fresh' waits for set-up; 'starting' does not yet. */
   stage?: 'ready' | 'fresh' | 'starting'
   uiFolder?: string
+  updates?: UpdatesDeskInMemory
   checks?: readonly Check[]
   /** Parts of the office in place of the usual ones. */
   office?: Partial<OfficeParts>
@@ -145,7 +146,7 @@ export async function openAdmin(options: AdminBenchOptions = {}): Promise<AdminB
     database: new DatabaseDeskInMemory(now),
     backups: new BackupDeskInMemory(dataFolder, now),
     nodes: new NodesDeskInMemory(now),
-    updates: new UpdatesDeskInMemory(),
+    updates: options.updates ?? new UpdatesDeskInMemory(),
     join: new JoinDeskInMemory(),
     merge: new JoinDeskInMemory(),
   }

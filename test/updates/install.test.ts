@@ -56,6 +56,20 @@ describe.skipIf(!canInstall)('the installing program', () => {
     expect(await pc.runs()).toEqual({ version: '0.2.1', isReady: true })
   })
 
+  test.skipIf(!existsSync('/usr/bin/rpmbuild'))('does the same with rpm', async () => {
+    await using pc = await InstalledPc.open('rpm')
+    await pc.fetched({ version: '0.2.0', isBroken: true })
+    expect(await pc.installs()).toMatchObject({
+      state: 'failed',
+      sentence: expect.stringMatching(/0\.1\.0 works again\.$/),
+    })
+    await expectOld(pc)
+    // rpm knows the newer one that was put back: this one is older than that, and newer than what runs.
+    await pc.fetched({ version: '0.1.9' }, { changes: { publishedAt: '2026-11-21T10:00:00.000Z' } })
+    expect(await pc.installs()).toMatchObject({ state: 'done', version: '0.1.9' })
+    expect(await pc.runs()).toEqual({ version: '0.1.9', isReady: true })
+  })
+
   test('installs nothing that its own key did not sign, and no list that is older than one it has used', async () => {
     await using pc = await InstalledPc.open()
     await pc.fetched({ version: '0.2.0' }, { keys: newKeys() })

@@ -1,4 +1,4 @@
-/** A PC with the program installed by a package, in folders of a test: dpkg with a root of its own, and a systemctl of a few lines. */
+/** A PC with the program installed by a package, in folders of a test: dpkg or rpm with a root of its own, and a systemctl of a few lines. */
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Manifest } from '../../server/updates/manifest.ts'
 import { type Result, readResult, requestFile } from '../../server/updates/request.ts'
-import { aFile, aManifest, type Keys, newKeys, packDeb, publish, type SmallProgram } from './publisher.ts'
+import { aFile, aManifest, type Keys, newKeys, packDeb, packRpm, publish, type SmallProgram } from './publisher.ts'
 
 const run = promisify(execFile)
 const installer = fileURLToPath(new URL('install-process.ts', import.meta.url))
@@ -46,25 +46,36 @@ export async function installing(
 export class InstalledPc implements AsyncDisposable {
   readonly folder: string
   readonly keys: Keys = newKeys()
+  readonly kind: 'deb' | 'rpm'
   #requests = 0
 
-  constructor(folder: string) {
+  constructor(folder: string, kind: 'deb' | 'rpm') {
     this.folder = folder
+    this.kind = kind
   }
 
   /** With version 0.1.0 installed and running. */
-  static async open(): Promise<InstalledPc> {
-    const pc = new InstalledPc(await mkdtemp(path.join(tmpdir(), 'lanthorn-update-')))
+  static async open(kind: 'deb' | 'rpm' = 'deb'): Promise<InstalledPc> {
+    const pc = new InstalledPc(await mkdtemp(path.join(tmpdir(), 'lanthorn-update-')), kind)
     for (const folder of [pc.dataDir, pc.#programs, path.join(pc.#root, 'var/lib/dpkg/updates')])
       await mkdir(folder, { recursive: true })
     await mkdir(path.join(pc.#root, 'var/lib/dpkg/info'))
     await writeFile(path.join(pc.#root, 'var/lib/dpkg/status'), '')
     await pc.#write('dpkg', `exec ${pc.#dpkg} "$@"`)
+    // Debian's rpm wants to be told that it is meant.
+    await pc.#write('rpm', `exec /usr/bin/rpm --force-debian --root=${pc.#root} "$@"`)
     await pc.#write('systemctl', systemctl)
-    const first = await packDeb(pc.folder, { version: '0.1.0', kind: 'deb', keys: pc.keys })
-    await run('dpkg', ['--install', first], { env: pc.#env })
+    const first = await pc.#pack({ version: '0.1.0' })
+    await run(kind === 'deb' ? 'dpkg' : 'rpm', ['--install', first], { env: pc.#env })
     await pc.starts()
     return pc
+  }
+
+  #pack(program: Omit<SmallProgram, 'keys' | 'kind'>, depends?: string): Promise<string> {
+    const { kind, keys, folder } = this
+    return kind === 'deb'
+      ? packDeb(folder, { ...program, kind, keys }, depends)
+      : packRpm(folder, { ...program, kind, keys })
   }
 
   get dataDir(): string {
@@ -100,8 +111,8 @@ export class InstalledPc implements AsyncDisposable {
   /** The server has fetched this package and asks for it. */
   async fetched(program: Omit<SmallProgram, 'keys' | 'kind'>, how: Fetched = {}): Promise<void> {
     const { keys = this.keys, changes = {}, depends } = how
-    const file = await packDeb(this.folder, { ...program, kind: 'deb', keys: this.keys }, depends)
-    const files = [await aFile(file, 'deb')]
+    const file = await this.#pack(program, depends)
+    const files = [await aFile(file, this.kind)]
     const { version } = program
     await publish(path.join(this.dataDir, 'updates'), aManifest({ version, files, ...changes }), keys)
     await writeFile(path.join(this.dataDir, 'updates', path.basename(file)), await readFile(file))

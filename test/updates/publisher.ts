@@ -1,7 +1,7 @@
 /** A publisher of updates: keys, lists, signatures, and small programs that are packaged as the real one is. */
 import { execFile } from 'node:child_process'
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import { chmod, cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -108,6 +108,23 @@ export async function packDeb(folder: string, program: SmallProgram, depends?: s
   return file
 }
 
+/** Packs a small program as an .rpm that installs it at /opt/lanthorn. @returns the package */
+export async function packRpm(folder: string, program: SmallProgram): Promise<string> {
+  const { version } = program
+  const tree = path.join(folder, `rpm-${version}`)
+  await layOut(path.join(tree, 'opt', 'lanthorn'), program)
+  const spec = path.join(folder, `lanthorn-${version}.spec`)
+  const lines = [
+    ...['Name: lanthorn', `Version: ${version}`, 'Release: 1', 'Summary: A program of a few lines', 'License: MIT'],
+    ...['BuildArch: noarch', 'AutoReqProv: no', '%global __os_install_post %{nil}', '%description', 'A program.'],
+    ...['%install', `cp -a ${tree}/. %{buildroot}/`, '%files', '%defattr(-,root,root,-)', '/opt/lanthorn'],
+  ]
+  await writeFile(spec, `${lines.join('\n')}\n`)
+  const where = ['--define', `_topdir ${path.join(folder, 'build')}`, '--define', `_rpmdir ${folder}`]
+  await run('rpmbuild', ['-bb', ...where, '--define', '_rpmfilename %{NAME}-%{VERSION}.rpm', spec])
+  return path.join(folder, `lanthorn-${version}.rpm`)
+}
+
 /** Packs a small program as an archive with one folder in it. @returns the archive */
 export async function packTar(folder: string, program: SmallProgram): Promise<string> {
   const name = `lanthorn-${program.version}`
@@ -115,9 +132,4 @@ export async function packTar(folder: string, program: SmallProgram): Promise<st
   const file = path.join(folder, `${name}-linux-x64.tar.gz`)
   await run('tar', ['-czf', file, '-C', folder, name])
   return file
-}
-
-/** Whether a program of the system is there. */
-export async function isThere(file: string): Promise<boolean> {
-  return (await stat(file).catch(() => undefined)) !== undefined
 }
