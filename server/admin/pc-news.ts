@@ -63,11 +63,12 @@ export class PcWatch {
 /** What of the PCs matters for their checks and for what is told; their figures change all the time and do not. */
 export function digestOf(nodes: readonly Node[]): string {
   return JSON.stringify(
-    nodes.map(({ name, state, version, member, settings, database, links }) => [
+    nodes.map(({ name, state, version, member, membersMissing, settings, database, links }) => [
       name,
       state,
       version,
       member,
+      membersMissing,
       settings,
       database,
       links.map(link => [link.to, link.state === 'cut']),

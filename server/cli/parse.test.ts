@@ -107,12 +107,39 @@ describe('the command line', () => {
     })
   })
 
+  test('shows the PCs, lets others in, joins, and takes one out', () => {
+    expect(parse('nodes')).toEqual({ name: 'nodes', json: false, isDiscovery: false })
+    expect(parse('nodes --discover --json --data d')).toEqual({
+      name: 'nodes',
+      json: true,
+      data: 'd',
+      isDiscovery: true,
+    })
+    expect(parse('join-code')).toEqual({ name: 'join-code', json: false })
+    expect(parse('join ACME-7Q4K-M2PX --data d')).toEqual({
+      name: 'join',
+      json: false,
+      data: 'd',
+      to: 'ACME-7Q4K-M2PX',
+    })
+    expect(parse('join -')).toEqual({ name: 'join', json: false, to: '-' })
+    expect(parse('join 192.168.1.20:5275 --json')).toMatchObject({ name: 'join', json: true, to: '192.168.1.20:5275' })
+    expect(parse('drain')).toEqual({ name: 'drain', json: false, isResumed: false })
+    expect(parse('drain back-office --resume')).toEqual({
+      name: 'drain',
+      json: false,
+      node: 'back-office',
+      isResumed: true,
+    })
+  })
+
   test('helps', () => {
     for (const line of ['--help', '-h', 'help']) expect(parse(line), line).toEqual({ name: 'help', topic: undefined })
     expect(parse('user --help')).toEqual({ name: 'help', topic: 'user' })
     expect(parse('help doctor')).toEqual({ name: 'help', topic: 'doctor' })
     for (const line of ['--version', '-v', 'version']) expect(parse(line), line).toEqual({ name: 'version' })
-    for (const topic of [undefined, 'run', 'status', 'doctor', 'user', 'db', 'backup', 'restore'] as const) {
+    const topics = ['run', 'status', 'doctor', 'user', 'db', 'backup', 'restore'] as const
+    for (const topic of [undefined, ...topics, 'nodes', 'join-code', 'join', 'drain'] as const) {
       const lines = helpText(topic).split('\n')
       expect(lines.every(line => line.length <= 100)).toBe(true)
     }
@@ -156,6 +183,14 @@ describe('the command line', () => {
     ['backup prove a b', 'backup prove takes one name, but there is b behind it.'],
     ['restore', 'restore needs the name of a backup behind it (see backup list), or the folder of one.'],
     ['restore a b', 'restore takes one backup, but there is b behind it.'],
+    ['nodes here', 'nodes takes no name, but there is here behind it.'],
+    ['nodes --resume', 'There is no option --resume; see --help.'],
+    ['nodes --discovr', 'There is no option --discovr; the nearest is --discover.'],
+    ['join-code ACME', 'join-code takes no name: it makes a code; join CODE is said on the other PC.'],
+    ['join', 'join needs a join code behind it, or the address of a PC of the office.'],
+    ['join a b', 'join takes one code or address, but there is b behind it.'],
+    ['drain a b', 'drain takes the name of one PC, but there is b behind it.'],
+    ['drain --discover', 'There is no option --discover; see --help.'],
     ['user remove anna --admin', '--name and --admin belong to user add only.'],
   ])('says what is wrong with “%s”', (line, sentence) => {
     expect(parse(line)).toEqual({ name: 'misunderstood', sentence })

@@ -13,12 +13,10 @@ import { idle } from './lone-desks.ts'
 type StepId = JoinStep['id']
 export type People = 'bring' | 'leave'
 
+export type OnStep = (id: StepId, state: JoinStep['state'], detail?: string) => void
+
 /** What happens once the office has said welcome. Each step is told as it goes. */
-export type SettleDown = (
-  welcome: Welcome,
-  step: (id: StepId, state: JoinStep['state'], detail?: string) => void,
-  people: People | undefined,
-) => Promise<string>
+export type SettleDown = (welcome: Welcome, step: OnStep, people: People | undefined) => Promise<string>
 
 export interface JoiningOptions {
   applicant(): Promise<Applicant>
@@ -31,7 +29,7 @@ export interface JoiningOptions {
 }
 
 const wizardSteps: readonly StepId[] = ['accepted', 'certificates', 'database', 'cluster', 'open']
-const mergeSteps: readonly StepId[] = ['accepted', 'certificates', 'database', 'people', 'cluster', 'open']
+const mergeSteps: readonly StepId[] = ['accepted', 'certificates', 'database', 'cluster', 'people', 'open']
 export const joinSteps = { wizard: wizardSteps, merge: mergeSteps }
 
 export class JoiningDesk implements JoinDesk {
@@ -125,7 +123,7 @@ export class JoiningDesk implements JoinDesk {
     const before = this.#steps.get(id)
     if (!before) return
     const now = Date.now()
-    const since = state === 'doing' ? now : before.since
+    const since = state === 'doing' && before.state !== 'doing' ? now : before.since
     const isOver = state === 'done' || state === 'failed'
     this.#steps.set(id, {
       id,
@@ -163,8 +161,8 @@ function notReadable(error: unknown, field: string): Refusal | unknown {
 export function wizardDesk(
   options: Pick<JoiningOptions, 'applicant' | 'offices' | 'log'> & {
     settleIn(welcome: Welcome): Promise<void>
-    /** Opens the office of the data folder. */
-    join(): Promise<void>
+    /** Opens the office of the data folder; tells of the steps from `database` to `open` as they go. */
+    join(step: OnStep): Promise<void>
     sentence(): string
   },
 ): JoiningDesk {
@@ -178,8 +176,8 @@ export function wizardDesk(
       await options.settleIn(welcome)
       step('certificates', 'done')
       step('database', 'doing')
-      await options.join()
-      for (const id of ['database', 'cluster', 'open'] as const) step(id, 'done')
+      await options.join(step)
+      step('open', 'done')
       return options.sentence()
     },
   })

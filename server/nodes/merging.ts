@@ -5,7 +5,7 @@ import type { Welcome } from '../cluster/welcome.ts'
 import { syncFolder, writeDurably } from '../durable-file.ts'
 import type { DataFolder } from '../node.ts'
 import type { Office } from '../office.ts'
-import { JoiningDesk, type JoiningOptions, joinSteps, type People } from './joining.ts'
+import { JoiningDesk, type JoiningOptions, joinSteps, type OnStep, type People } from './joining.ts'
 import { arrivalSentence, gatherPeople, type Movers, settlePeople } from './people.ts'
 
 const PEOPLE_FILE = 'people.json'
@@ -21,8 +21,8 @@ export interface MergingParts extends Pick<JoiningOptions, 'applicant' | 'office
   /** Ends chat here. @param sentence what pages say meanwhile */
   leave(sentence: string): Promise<void>
   settleIn(welcome: Welcome): Promise<void>
-  /** The data folder belongs to the new office: opens it. */
-  join(): Promise<void>
+  /** The data folder belongs to the new office: opens it; tells of the steps `database` and `cluster` as they go. */
+  join(step: OnStep): Promise<void>
   /** Opens whatever office the data folder belongs to, after something went wrong. */
   reopen(): Promise<void>
   sentence(): string
@@ -42,12 +42,7 @@ export function mergeDesk(parts: MergingParts): JoiningDesk {
   })
 }
 
-async function merge(
-  parts: MergingParts,
-  welcome: Welcome,
-  step: Parameters<JoiningOptions['settle']>[1],
-  people: People | undefined,
-): Promise<string> {
+async function merge(parts: MergingParts, welcome: Welcome, step: OnStep, people: People | undefined): Promise<string> {
   const { folder } = parts
   const office = parts.office()
   if (!office) throw new Error('An office is left while it is open.')
@@ -66,15 +61,13 @@ async function merge(
   }
   step('certificates', 'done')
   step('database', 'doing')
-  await parts.join()
-  step('database', 'done')
+  await parts.join(step)
   let sentence = ''
   if (movers) {
     step('people', 'doing')
     sentence = ` ${await settle(parts, movers, welcome)}`
     step('people', 'done')
   }
-  step('cluster', 'done')
   step('open', 'done')
   return `${parts.sentence()}${sentence} The data of ${name} is kept in ${path.basename(aside)} of the data folder.`
 }

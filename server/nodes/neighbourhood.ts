@@ -20,7 +20,8 @@ import { aroundOffice } from './around-office.ts'
 import type { DatabasePlace } from './database-place.ts'
 import { foundOffice } from './founding.ts'
 import { handOver, sendAway, takeBack } from './hand-over.ts'
-import { wizardDesk } from './joining.ts'
+import { JoinProgress } from './join-progress.ts'
+import { type OnStep, wizardDesk } from './joining.ts'
 import { LoneNodesDesk } from './lone-desks.ts'
 import { LoneWatch } from './lone-watch.ts'
 import { TOKEN_SECRET } from './membership.ts'
@@ -78,6 +79,7 @@ export class Neighbourhood {
   #release: (() => Promise<void>) | undefined
   #lone: LoneWatch | undefined
   #isRestored = false
+  readonly #progress = new JoinProgress()
 
   constructor(options: NeighbourhoodOptions) {
     const { version, folder, log, signal } = options
@@ -94,7 +96,7 @@ export class Neighbourhood {
       applicant: () => this.#applicant(),
       offices: () => this.#around?.cards ?? [],
       settleIn: (welcome: Welcome) => this.#settleIn(welcome),
-      join: () => options.join(),
+      join: (onStep: OnStep) => this.#progress.during(onStep, () => options.join()),
       sentence: () => this.#desk?.sentence ?? '',
     }
     this.wizardDesk = wizardDesk(joining)
@@ -229,7 +231,7 @@ export class Neighbourhood {
     if (this.#isRestored) await putBackNodes(db, cluster.membership.nodes, cluster.membership.removed)
     this.#isRestored = false
     if (!(await cluster.membership.start(db))) throw new RemovedFault(this.removedSentence)
-    await cluster.untilLinked(sentence => this.#options.admin().progress('network', 'doing', sentence), signal)
+    await this.#progress.meet(cluster, told => this.#options.admin().progress('network', 'doing', told), signal)
   }
 
   /** Desks for the pages of an office that is open. */

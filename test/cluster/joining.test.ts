@@ -21,6 +21,11 @@ const tls = { library: '@xmpp/client', transport: 'direct TLS' } as const
 let first: Appliance
 const all: Appliance[] = []
 
+/** The command line. */
+function lanthorn(...args: string[]) {
+  return promisify(execFile)(process.execPath, [main, ...args], { env: { ...process.env, ...withoutJava } })
+}
+
 /** A data folder in which nobody has made an office, with ports of its own. */
 async function freshFolder(nodeName: string): Promise<string> {
   const folder = await mkdtemp(path.join(tmpdir(), 'lanthorn-joining-'))
@@ -48,10 +53,7 @@ afterAll(async () => {
 
 test('a join code lets one PC in, by “lanthorn join” into an empty folder, and only one', async () => {
   const { code } = await (await adminOf(first))(makeJoinCode)
-  const join = (dataDir: string) =>
-    promisify(execFile)(process.execPath, [main, 'join', code, '--data', dataDir, '--json'], {
-      env: { ...process.env, ...withoutJava },
-    })
+  const join = (dataDir: string) => lanthorn('join', code, '--data', dataDir, '--json')
   const dataDir = await freshFolder('front-desk')
   expect(JSON.parse((await join(dataDir)).stdout)).toEqual({ office: 'ACME', name: 'front-desk-2' })
   await expect(join(await freshFolder('too-late'))).rejects.toMatchObject({
@@ -62,6 +64,12 @@ test('a join code lets one PC in, by “lanthorn join” into an empty folder, a
   await isWhole(all)
   const romeo = await logIn(first, tls, people.romeo)
   const juliet = await logIn(second, tls, people.juliet)
+  for (const command of ['nodes', 'status']) {
+    const { stdout } = await lanthorn(command, '--data', dataDir)
+    expect(stdout, command).toMatch(/✓ front-desk: Works\.\n.*\n {4}main database; Hazelcast off/)
+    expect(stdout, command).toMatch(/✓ front-desk-2 \(this PC\): Works\.\n.*\n {4}main database on front-desk;/)
+    expect(stdout, command).toMatch(/ {4}links: front-desk \d+\.\d ms\n?/)
+  }
   await juliet.message(romeo.bareJid, 'over here')
   await romeo.next(stanza => stanza.name === 'message' && stanza.getChildText('body') === 'over here')
   await Promise.all([romeo.close(), juliet.close()])

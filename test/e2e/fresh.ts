@@ -6,6 +6,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { defaultCluster } from '../../server/config.ts'
 import { withTimeout } from '../support/timeout.ts'
 
 const main = fileURLToPath(new URL('../../server/main.ts', import.meta.url))
@@ -38,16 +39,23 @@ export interface Fresh extends AsyncDisposable {
 /**
  * Starts it on free ports of this computer only.
  * @param options.pc the name of the PC
+ * @param options.discoveryPort where it looks for offices on the network; by default at the usual port
  * @param options.env added to the environment of the server
  * @throws Error with what it wrote to stderr when it does not come up
  */
-export async function startFresh(options: { pc?: string; env?: Record<string, string> } = {}): Promise<Fresh> {
+export async function startFresh(
+  options: { pc?: string; discoveryPort?: number; env?: Record<string, string> } = {},
+): Promise<Fresh> {
   const folder = await mkdtemp(path.join(tmpdir(), 'lanthorn-fresh-'))
   await chmod(folder, 0o755) // PostgreSQL runs as another user when the tests run as root
   const dataDir = path.join(folder, 'data')
   await mkdir(dataDir, { mode: 0o755 })
   const listen = { host: '127.0.0.1', ...Object.fromEntries(ports.map(port => [port, 0])) }
-  const state = { format: 1, nodeId: randomUUID(), nodeName: options.pc ?? 'front-desk', epoch: 0, listen }
+  const { discovery, ...cluster } = defaultCluster()
+  const state = {
+    ...{ format: 1, nodeId: randomUUID(), nodeName: options.pc ?? 'front-desk', epoch: 0, listen },
+    cluster: { ...cluster, enabled: true, discovery: { ...discovery, port: options.discoveryPort ?? discovery.port } },
+  }
   await writeFile(path.join(dataDir, 'node.json'), JSON.stringify(state), { mode: 0o600 })
 
   const child = spawn(process.execPath, [main, 'run', '--no-open', '--data', dataDir], {
