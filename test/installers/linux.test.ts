@@ -55,7 +55,7 @@ describe.skipIf(target?.os !== 'linux')('the program for Linux', { timeout: make
     const { parts, target: name } = await read<RuntimeManifest>('runtime.json')
     const { components } = await read<Bill>('sbom.json')
     expect(name).toBe(target?.name)
-    expect(parts.map(part => part.name)).toEqual(['Node.js', 'PostgreSQL', 'OpenJDK', 'Hazelcast'])
+    expect(parts.map(part => part.name)).toEqual(['Electron', 'Node.js', 'PostgreSQL', 'OpenJDK', 'Hazelcast'])
     for (const part of parts) {
       const component = components.find(one => one.name === part.name)
       expect(component).toMatchObject({ version: part.version, hashes: [{ alg: 'SHA-256', content: part.sha256 }] })
