@@ -166,7 +166,8 @@ export class Updates implements UpdatesDesk {
 
   async check(): Promise<View> {
     this.#mustBeOn()
-    await this.#check()
+    // The installing program must find the list by which it was asked.
+    if (!this.#turn.isOurs(await this.#turn.read())) await this.#check()
     return this.view()
   }
 
