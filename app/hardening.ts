@@ -15,6 +15,7 @@ export const pagePreferences: WebPreferences = {
   webSecurity: true,
   allowRunningInsecureContent: false,
   webviewTag: false,
+  devTools: false,
   navigateOnDragDrop: false,
   spellcheck: false,
   ...withoutRemote,

@@ -6,6 +6,7 @@ import type { Command } from './autostart.ts'
 import { lockContents, lockSession } from './hardening.ts'
 import { Shell } from './shell.ts'
 import { isFirstInstance } from './single-instance.ts'
+import { windowMenu } from './window-menu.ts'
 
 /** The command line cannot be used (DESIGN section 9). */
 const MISUNDERSTOOD = 2
@@ -37,7 +38,7 @@ function main(found: Arguments | { readonly fault: string }): void {
     url => shell?.followOwnLink(url) ?? false,
   )
   void app.whenReady().then(async () => {
-    if (process.platform !== 'darwin') Menu.setApplicationMenu(null)
+    Menu.setApplicationMenu(Menu.buildFromTemplate(windowMenu(process.platform, () => shell?.quit())))
     lockSession(session.defaultSession, () => shell?.home)
     shell = await Shell.start({ args: found, appFolder: app.getAppPath(), command: commandOf(found) })
   })

@@ -23,7 +23,7 @@ export function judge(url: string, home: string | undefined): Verdict {
 export function mayLoad(url: string, home: string | undefined): boolean {
   const parsed = parse(url)
   if (!parsed) return false
-  if (parsed.protocol === 'data:' || parsed.protocol === 'devtools:') return true
+  if (parsed.protocol === 'data:') return true
   // A blob's origin is that of the page that made it.
   return home !== undefined && parsed.origin === home
 }

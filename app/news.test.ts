@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { desktop } from './desktop-for-tests.ts'
+import { desktop } from '../test/support/desktop.ts'
 import { newsOf, nothingTold } from './news.ts'
 import type { Situation } from './tray-state.ts'
 

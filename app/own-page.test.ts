@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { ownPageOf } from './own-page.ts'
 
-const page = (situation: Parameters<typeof ownPageOf>[0], canStart = true): string =>
-  decodeURIComponent(ownPageOf(situation, { canStart, account: 'anna' }))
+const page = (situation: Parameters<typeof ownPageOf>[0], canStart = true, platform: NodeJS.Platform = 'linux') =>
+  decodeURIComponent(ownPageOf(situation, { canStart, account: 'anna', platform }))
 
 test('what is stopped can be started, where it can', () => {
   expect(page({ at: 'stopped' })).toContain('<a href="lanthorn:start">Start chat on this PC</a>')
@@ -13,6 +13,8 @@ test('who may not look after the service is told what to do, and can sign in', (
   const text = page({ at: 'locked' })
   expect(text).toContain('add anna to the group lanthorn')
   expect(text).toContain('<a href="lanthorn:sign-in">Open the sign-in page</a>')
+  expect(page({ at: 'locked' }, true, 'darwin')).toContain('the group _lanthorn')
+  expect(page({ at: 'locked' }, true, 'win32')).toContain('let anna read the folder ProgramData\\Lanthorn\\run;')
 })
 
 test('what a server said last is shown as text, whatever it is', () => {

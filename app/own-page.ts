@@ -1,6 +1,14 @@
 /** The few pages that are not the server's: what the window shows while there is none. Text and one link each, no script. Pure. */
 import type { Situation } from './tray-state.ts'
 
+/** What the pages can offer, and to whom. */
+export interface PageFacts {
+  readonly canStart: boolean
+  /** The name with which this person is logged in to the PC. */
+  readonly account: string
+  readonly platform: NodeJS.Platform
+}
+
 /** Where the ordinary sign-in page is when nothing else is known: the standard port of the admin pages, over loopback. */
 export const SIGN_IN_PAGE = 'http://127.0.0.1:9090/'
 
@@ -14,16 +22,13 @@ interface Page {
 }
 
 /** The page as an address. */
-export function ownPageOf(
-  situation: Exclude<Situation, { at: 'up' | 'fresh' }>,
-  options: { canStart: boolean; account: string },
-): string {
-  return `data:text/html;charset=utf-8,${encodeURIComponent(html(pageOf(situation, options)))}`
+export function ownPageOf(situation: Exclude<Situation, { at: 'up' | 'fresh' }>, facts: PageFacts): string {
+  return `data:text/html;charset=utf-8,${encodeURIComponent(html(pageOf(situation, facts)))}`
 }
 
 function pageOf(
   situation: Exclude<Situation, { at: 'up' | 'fresh' }>,
-  { canStart, account }: { canStart: boolean; account: string },
+  { canStart, account, platform }: PageFacts,
 ): Page {
   const start = canStart ? { link: { to: ownLinks.start, label: 'Start chat on this PC' } } : {}
   switch (situation.at) {
@@ -42,12 +47,18 @@ function pageOf(
     case 'locked':
       return {
         title: 'Chat runs on this PC, but not for you to manage',
-        sentence: `Ask an administrator of this PC to add ${account} to the group lanthorn, then log in again; or sign in with an administrator’s password of chat.`,
+        sentence: `Ask an administrator of this PC to ${howToLetIn(account, platform)}; or sign in with the password of an administrator of chat.`,
         link: { to: ownLinks.signIn, label: 'Open the sign-in page' },
       }
     default:
       return situation satisfies never
   }
+}
+
+/** Who may read the service's run.json (README, “Install”). */
+function howToLetIn(account: string, platform: NodeJS.Platform): string {
+  if (platform === 'win32') return `let ${account} read the folder ProgramData\\Lanthorn\\run`
+  return `add ${account} to the group ${platform === 'darwin' ? '_lanthorn' : 'lanthorn'}, then log in again`
 }
 
 const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }

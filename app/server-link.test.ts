@@ -9,8 +9,8 @@ import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Desktop } from '../server/admin/contract/desktop.ts'
 import { removeRunFile, writeRunFile } from '../server/cli/run-file.ts'
+import { desktop } from '../test/support/desktop.ts'
 import { withTimeout } from '../test/support/timeout.ts'
-import { desktop } from './desktop-for-tests.ts'
 import { type LinkState, ServerLink } from './server-link.ts'
 
 /** What an admin server says, over real HTTP: only its answers are made up. */

@@ -10,10 +10,10 @@ import { OwnServer, type OwnState } from './server-process.ts'
 const script = `
   import { appendFileSync } from 'node:fs'
   const data = process.argv.at(-1)
+  process.on('SIGTERM', () => { appendFileSync(data + '.stopped', ''); process.exit(0) })
   appendFileSync(data + '.starts', process.pid + ' ' + process.argv.slice(2, -1).join(' ') + '\\n')
   if (data.endsWith('refuses')) { console.error('Port 9090 is in use by another program.'); process.exit(2) }
   if (data.endsWith('crashes')) process.exit(70)
-  process.on('SIGTERM', () => { appendFileSync(data + '.stopped', ''); process.exit(0) })
   setInterval(() => undefined, 1000)
 `
 
@@ -28,6 +28,7 @@ async function ownServer(name: string, node = process.execPath) {
     data: path.join(folder, name),
     outputFile: path.join(folder, 'profile', 'output.txt'),
     restartFirstMs: 10,
+    askToStop: async () => false,
     onChange: state => {
       seen.push(state)
       told()

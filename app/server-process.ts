@@ -30,6 +30,8 @@ export interface OwnServerOptions {
   /** What it writes to its terminal goes here, for its last words; its log is in the data folder. */
   readonly outputFile: string
   readonly onChange: (state: OwnState) => void
+  /** Asks it to stop over its own API; false when that cannot be asked. */
+  readonly askToStop: () => Promise<boolean>
   readonly restartFirstMs?: number
 }
 
@@ -66,7 +68,8 @@ export class OwnServer {
     if (!child || !isWanted) return
     const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
-    child.kill('SIGTERM')
+    // Windows has no such signal: the process would be gone at once, with all that it had under way.
+    if (process.platform !== 'win32' || !(await this.#options.askToStop())) child.kill('SIGTERM')
     await gone
     clearTimeout(late)
   }

@@ -1,25 +1,20 @@
-/** The shell as a whole: joins the link, an own server, tray, window and notifications, and does what a click asks for. */
+/** The shell as a whole: shows in tray, window and notifications what is known of the server, and does what a click asks for. */
 import path from 'node:path'
 import { app } from 'electron'
-import type { Endpoint } from '../server/admin/contract/endpoint.ts'
-import { AskFault, type AskInput, ask, type Line, lines } from './api.ts'
+import type { Desktop } from '../server/admin/contract/desktop.ts'
+import { lines } from './api.ts'
 import type { Arguments } from './args.ts'
 import { type Command, startsWithComputer, startWithComputer } from './autostart.ts'
 import { askHowToQuit, showAbout, showRefusal } from './dialogs.ts'
+import { LocalServer } from './local-server.ts'
 import { Memory } from './memory.ts'
 import { Notifications } from './notifications.ts'
 import { ownLinks } from './own-page.ts'
 import { ownDataFolder, type Program, programAt, serviceRunFolder } from './places.ts'
-import { ServerLink } from './server-link.ts'
-import { OwnServer } from './server-process.ts'
-import { startService } from './service.ts'
 import { OfficeTray } from './tray.ts'
 import { type Action, menuOf } from './tray-menu.ts'
-import { lookOf, type Situation, situationOf } from './tray-state.ts'
+import { lookOf, type Situation } from './tray-state.ts'
 import { OfficeWindow } from './window.ts'
-
-/** Longer than the server gives its own parts to stop. */
-const STOP_MS = 40_000
 
 /** What a start is made of. */
 export interface ShellOptions {
@@ -33,19 +28,15 @@ export interface ShellOptions {
 /** One for the life of the process. */
 export class Shell {
   readonly #options: ShellOptions
-  readonly #program: Program | undefined
-  readonly #own: OwnServer | undefined
-  readonly #link: ServerLink
+  readonly #icons: string
+  readonly #server: LocalServer
   readonly #window: OfficeWindow
-  #tray: OfficeTray | undefined
   readonly #notifications: Notifications
   readonly #memory: Memory
-  #situation: Situation = { at: 'starting' }
-  #isFirstLook = true
+  #tray: OfficeTray | undefined
   #isQuitting = false
   /** A dialog is open: a second one would only be in its way. */
   #isAsking = false
-  #whenStopped: (() => void) | undefined
 
   /** Starts everything; the window comes unless it is to be hidden. */
   static async start(options: ShellOptions): Promise<Shell> {
@@ -57,30 +48,22 @@ export class Shell {
 
   /** For `start` only. */
   constructor(options: ShellOptions, program: Program | undefined) {
-    const { args, appFolder } = options
-    const icons = path.join(appFolder, 'icons')
+    const { data } = options.args
     const profile = app.getPath('userData')
-    const data = args.data ?? ownDataFolder()
     this.#options = options
-    this.#program = program
+    this.#icons = path.join(options.appFolder, 'icons')
     this.#memory = new Memory(profile)
-    this.#own =
-      program && (args.data !== undefined || !program.service)
-        ? new OwnServer({
-            program,
-            data,
-            outputFile: path.join(profile, 'server-output.txt'),
-            onChange: () => this.#refresh(),
-          })
-        : undefined
-    this.#link = new ServerLink({
-      folders: args.data === undefined ? [serviceRunFolder(), data] : [data],
-      onChange: () => this.#looked(),
+    this.#server = new LocalServer({
+      program,
+      data: data ?? ownDataFolder(),
+      serviceFolder: data === undefined ? serviceRunFolder() : undefined,
+      outputFile: path.join(profile, 'server-output.txt'),
+      onChange: before => this.#refresh(before),
     })
     this.#window = new OfficeWindow({
-      icon: path.join(icons, 'lanthorn.png'),
-      canStart: this.#canStart,
-      situation: () => this.#situation,
+      icon: path.join(this.#icons, 'lanthorn.png'),
+      canStart: this.#server.canStart,
+      situation: () => this.#server.situation,
       onClosed: () => this.#tellOfClosing(),
     })
     this.#notifications = new Notifications({
@@ -100,16 +83,17 @@ export class Shell {
     void this.#window.open()
   }
 
+  /** Asks what shall end, as the menu's last line does. */
+  quit(): void {
+    void this.#act({ do: 'quit' })
+  }
+
   /** Takes a link of one of our own pages. @returns false when it is none */
   followOwnLink(url: string): boolean {
     if (url === ownLinks.start) void this.#act({ do: 'start' })
     else if (url === ownLinks.signIn) void this.#window.openSignIn()
     else return false
     return true
-  }
-
-  get #canStart(): boolean {
-    return this.#own !== undefined || this.#program?.service !== undefined
   }
 
   #begin(): void {
@@ -121,60 +105,57 @@ export class Shell {
       void this.#end()
     })
     if (!this.#options.args.isHidden) this.show()
-    this.#link.look()
+    this.#server.open()
   }
 
-  /** The link knows something new. */
-  #looked(): void {
-    const { at } = this.#link.state
-    // Nobody runs it: we do. And one that we found running, and that died, has nobody else either.
-    if (at === 'lost' || (at === 'stopped' && this.#isFirstLook)) this.#startUnasked()
-    this.#isFirstLook = false
-    if (at === 'stopped') this.#whenStopped?.()
-    this.#refresh()
-  }
-
-  #startUnasked(): void {
-    if (this.#own?.state.at === 'off' && !this.#isQuitting) this.#own.start()
-  }
-
-  #refresh(): void {
-    const before = this.#situation
-    this.#situation = situationOf(this.#link.state, this.#own?.state ?? { at: 'off' })
-    const { command } = this.#options
-    const facts = { startsWithComputer: startsWithComputer(command), canStart: this.#canStart }
-    // Not before something is known: it comes as what it is.
-    this.#tray ??= this.#newTray()
-    this.#tray.show(lookOf(this.#situation), menuOf(this.#situation, facts))
-    this.#notifications.follow(this.#situation)
+  #refresh(before: Situation): void {
+    const { situation } = this.#server
+    this.#showTray()
+    this.#notifications.follow(situation)
     void this.#window.follow(before)
   }
 
-  #newTray(): OfficeTray {
-    return new OfficeTray({
-      folder: path.join(this.#options.appFolder, 'icons'),
-      look: lookOf(this.#situation),
+  /** Not before something is known: the icon comes as what it is. */
+  #showTray(): void {
+    const { situation, canStart } = this.#server
+    const look = lookOf(situation)
+    this.#tray ??= new OfficeTray({
+      folder: this.#icons,
+      look,
       act: action => void this.#act(action),
       onClick: () => this.show(),
     })
+    this.#tray.show(
+      look,
+      menuOf(situation, { startsWithComputer: startsWithComputer(this.#options.command), canStart }),
+    )
   }
 
+  /** Does what a click asks for; where that cannot be done, says why. */
   async #act(action: Action): Promise<void> {
+    const refusal = await this.#done(action)
+    if (refusal !== undefined) await showRefusal(refusal)
+  }
+
+  /** @returns one sentence when it was not done */
+  async #done(action: Action): Promise<string | undefined> {
     switch (action.do) {
       case 'open':
-        return this.#window.open(action.page)
+        await this.#window.open(action.page)
+        return undefined
       case 'answer':
-        return this.#request(lines.answerJoin, { params: { id: action.id }, body: { accept: action.accept } })
+        return this.#server.request(lines.answerJoin, { params: { id: action.id }, body: { accept: action.accept } })
       case 'pause':
-        return this.#request(lines.pauseHere, { body: action.minutes === undefined ? {} : { minutes: action.minutes } })
+        return this.#server.request(lines.pauseHere, { body: action.minutes ? { minutes: action.minutes } : {} })
       case 'resume':
-        return this.#request(lines.resumeHere)
+        return this.#server.request(lines.resumeHere)
       case 'start':
-        return this.#startAsked()
+        return this.#server.start()
       case 'autostart':
         return this.#setAutostart(action.on)
       case 'about':
-        return showAbout(path.join(this.#options.appFolder, 'icons', 'lanthorn.png'), this.#desktop)
+        await showAbout(path.join(this.#icons, 'lanthorn.png'), this.#desktop)
+        return undefined
       case 'quit':
         return this.#askToQuit()
       default:
@@ -182,61 +163,33 @@ export class Shell {
     }
   }
 
-  get #desktop() {
-    return this.#situation.at === 'up' ? this.#situation.desktop : undefined
+  get #desktop(): Desktop | undefined {
+    const { situation } = this.#server
+    return situation.at === 'up' ? situation.desktop : undefined
   }
 
-  /** Asks the server for something that was clicked; a refusal is shown. */
-  async #request<E extends Endpoint>(line: Line<E>, input?: AskInput<E>): Promise<void> {
-    if (this.#situation.at !== 'up') return
-    try {
-      await ask(this.#situation.run, line, input)
-    } catch (error) {
-      if (!(error instanceof AskFault)) throw error
-      await showRefusal(error.message)
-    }
-    this.#link.look()
-  }
-
-  async #startAsked(): Promise<void> {
-    const service = this.#own ? undefined : this.#program?.service
-    if (service) {
-      const fault = await startService(service)
-      if (fault !== undefined) await showRefusal(fault)
-    } else this.#own?.start()
-    this.#link.look()
-  }
-
-  async #setAutostart(on: boolean): Promise<void> {
+  async #setAutostart(on: boolean): Promise<string | undefined> {
     try {
       await startWithComputer(on, this.#options.command)
+      return undefined
     } catch (error) {
-      await showRefusal(`This could not be changed: ${error instanceof Error ? error.message : error}.`)
+      return `This could not be changed: ${error instanceof Error ? error.message : error}.`
+    } finally {
+      this.#showTray()
     }
-    this.#refresh()
   }
 
-  async #askToQuit(): Promise<void> {
-    const desktop = this.#desktop
-    if (!desktop) return app.quit()
-    if (this.#isAsking) return
+  async #askToQuit(): Promise<string | undefined> {
+    if (this.#isAsking) return undefined
     this.#isAsking = true
-    const choice = await askHowToQuit(desktop)
+    const desktop = this.#desktop
+    const choice = desktop ? await askHowToQuit(desktop) : 'end'
     this.#isAsking = false
-    if (choice === 'stay') return
-    this.#own?.leave()
-    if (choice === 'stop-chat') await this.#stopChat()
-    app.quit()
-  }
-
-  /** Whoever started it: the server is asked, and gone when this resolves. */
-  async #stopChat(): Promise<void> {
-    await this.#request(lines.stopHere)
-    this.#link.expectStop()
-    await new Promise<void>(resolve => {
-      this.#whenStopped = resolve
-      setTimeout(resolve, STOP_MS)
-    })
+    if (choice === 'stay') return undefined
+    if (choice === 'only-window') this.#server.leave()
+    const refusal = choice === 'stop-chat' ? await this.#server.stop() : undefined
+    if (refusal === undefined) app.quit()
+    return refusal
   }
 
   #tellOfClosing(): void {
@@ -247,11 +200,9 @@ export class Shell {
     this.#notifications.show({ title: 'Lanthorn is still here', body, page: '/' })
   }
 
-  /** A server of ours that we still supervise ends with us, in order; one that was left goes on. */
   async #end(): Promise<void> {
-    this.#link.close()
     this.#notifications.close()
-    await this.#own?.end()
+    await this.#server.close()
     this.#tray?.close()
     app.exit(0)
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { desktop } from './desktop-for-tests.ts'
+import { desktop } from '../test/support/desktop.ts'
 import { type MenuLine, menuOf, whatHappens } from './tray-menu.ts'
 import type { Situation } from './tray-state.ts'
 

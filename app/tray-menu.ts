@@ -115,7 +115,7 @@ export function whatHappens(peopleHere: number, movesTo: string | undefined): st
 function updateLine({ update }: Desktop): MenuLine {
   const { state, sentence } = update
   const label = `Updates: ${sentence.charAt(0).toLowerCase()}${sentence.slice(1).replace(/\.$/, '')}`
-  return state === 'installing' ? { label } : { label, action: { do: 'open', page: '/settings' } }
+  return state === 'installing' ? { label } : { label, action: { do: 'open', page: '/settings/updates' } }
 }
 
 /** The time of day as this PC writes it. */

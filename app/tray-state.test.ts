@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { desktop } from './desktop-for-tests.ts'
+import { desktop } from '../test/support/desktop.ts'
 import type { LinkState } from './server-link.ts'
 import { lookOf, situationOf } from './tray-state.ts'
 

@@ -56,7 +56,7 @@ export class OfficeWindow {
   async follow(before: Situation): Promise<void> {
     const window = this.#window
     const now = this.#options.situation()
-    if (!window || (before.at === now.at && now.at !== 'failed')) return
+    if (!window || (before.at === now.at && whereOf(before) === whereOf(now))) return
     // The wizard signs its person in itself.
     if (before.at === 'fresh' && now.at === 'up' && this.#isAt(now.run)) return
     // Pages of a server that goes tell so themselves, and go on by themselves when it is back.
@@ -78,8 +78,8 @@ export class OfficeWindow {
       // The pages answer first and tick off the rest.
       return this.#load(window, now.run.adminUrl, { at: 'pages', origin: originOf(now.run) })
     }
-    const account = userInfo().username
-    await this.#load(window, ownPageOf(now, { canStart: this.#options.canStart, account }), { at: 'own' })
+    const facts = { canStart: this.#options.canStart, account: userInfo().username, platform: process.platform }
+    await this.#load(window, ownPageOf(now, facts), { at: 'own' })
   }
 
   async #showOffice(window: BrowserWindow, run: RunFile, page: string | undefined): Promise<void> {
@@ -134,6 +134,12 @@ export class OfficeWindow {
     this.#window = window
     return window
   }
+}
+
+/** Where its pages are; for a server that cannot start, why. */
+function whereOf(situation: Situation): string | undefined {
+  if (situation.at === 'failed') return situation.sentence
+  return 'run' in situation ? situation.run?.adminUrl : undefined
 }
 
 const originOf = (run: RunFile): string => new URL(run.adminUrl).origin

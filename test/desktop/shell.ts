@@ -12,6 +12,8 @@ import { withTimeout } from '../support/timeout.ts'
 import type { DesktopSession } from './session.ts'
 
 const endMs = 45_000
+/** A first start makes a database before its page is there. */
+const pageMs = 45_000
 const outputCharsMax = 100_000
 
 /** Electron's program: named in LANTHORN_ELECTRON, or the one that test-tools.mjs has fetched; undefined when there is none. */
@@ -107,7 +109,7 @@ export class Shell implements AsyncDisposable {
   /** Waits until the page answers with something that is not false. */
   async untilPage(expression: string): Promise<void> {
     try {
-      await eventually(expression, async () => Boolean(await this.ask(expression)))
+      await eventually(expression, async () => Boolean(await this.ask(expression)), pageMs)
     } catch (error) {
       const seen = await this.ask('location.href + "\\n" + document.body.innerText')
       throw new Error(`the page stays\n${seen}\n${this.stderr}`, { cause: error })

@@ -1,5 +1,5 @@
 /** What a server in good order answers the tray, for tests of what the tray makes of it. */
-import type { Desktop } from '../server/admin/contract/desktop.ts'
+import type { Desktop } from '../../server/admin/contract/desktop.ts'
 
 /** @param changes what is different this time */
 export function desktop(changes: Partial<Desktop> = {}): Desktop {
