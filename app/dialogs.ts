@@ -13,7 +13,7 @@ export async function askHowToQuit({ peopleHere, movesTo, pc }: Desktop): Promis
     type: 'question',
     title: 'Quit Lanthorn',
     message: `Chat on ${pc} goes on without this window and its icon.`,
-    detail: `If you stop chat on this PC, ${whatHappens(peopleHere, movesTo)}`,
+    detail: `Stop chat on this PC: ${whatHappens(peopleHere, movesTo)}`,
     buttons: ['Quit only this window', 'Stop chat on this PC', 'Cancel'],
     defaultId: 0,
     cancelId: 2,

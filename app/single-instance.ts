@@ -1,6 +1,5 @@
 /** One shell for each person and profile: a second start shows the window of the first. */
 import { app } from 'electron'
-import { parseArguments } from './args.ts'
 
 /**
  * Whether this is the first one; a second one has nothing more to do.
@@ -8,9 +7,9 @@ import { parseArguments } from './args.ts'
  */
 export function isFirstInstance(onSecond: () => void): boolean {
   if (!app.requestSingleInstanceLock()) return false
-  app.on('second-instance', (_event, argv, cwd) => {
-    const asked = parseArguments(argv, cwd)
-    if ('fault' in asked || !asked.isHidden) onSecond()
+  app.on('second-instance', (_event, argv) => {
+    // Chromium hands its arguments over in another order: only those that stand alone can be told.
+    if (!argv.includes('--hidden')) onSecond()
   })
   return true
 }

@@ -59,8 +59,14 @@ async function download(target: Target, folder: string): Promise<string | undefi
   return undefined
 }
 
-async function fetchForTests(target: Target): Promise<string> {
-  const folder = path.join(cacheFolder, 'electron', `${testElectronVersion}-${target.name}`)
+/** Where the old one is kept, whether it was fetched or not. */
+export function folderForTests(target: Target): string {
+  return path.join(cacheFolder, 'electron', `${testElectronVersion}-${target.name}`)
+}
+
+/** The old one. @returns its folder. @throws Error with a sentence when it cannot be had */
+export async function fetchForTests(target: Target): Promise<string> {
+  const folder = folderForTests(target)
   if (existsSync(folder)) return folder
   const pin = testElectronPins[target.name]
   if (!pin) throw new Error(`There is no Electron for ${target.name} here: none could be fetched.`)

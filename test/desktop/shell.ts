@@ -4,20 +4,21 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { constants, tmpdir } from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { bundleApp } from '../../app/build.ts'
+import { folderForTests } from '../../installers/electron.ts'
+import { targetHere } from '../../installers/targets.ts'
 import { eventually } from '../support/postgres-server.ts'
 import { withTimeout } from '../support/timeout.ts'
 import type { DesktopSession } from './session.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
-const cached = path.join(root, 'node_modules', '.cache', 'lanthorn', 'electron-for-tests', 'electron')
 const endMs = 45_000
 const outputCharsMax = 100_000
 
 /** Electron's program: named in LANTHORN_ELECTRON, or the one that test-tools.mjs has fetched; undefined when there is none. */
 export function electronProgram(): string | undefined {
-  return [process.env.LANTHORN_ELECTRON, cached].find(candidate => candidate && existsSync(candidate))
+  const target = targetHere()
+  const fetched = target && path.join(folderForTests(target), 'electron')
+  return [process.env.LANTHORN_ELECTRON, fetched].find(candidate => candidate && existsSync(candidate))
 }
 
 /** The bundled shell and a place for profiles; made once for the tests of a file. */
