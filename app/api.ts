@@ -46,6 +46,12 @@ export class AskFault extends Error {
   }
 }
 
+/** What goes with a question. */
+export interface AskInput<E> {
+  readonly params?: Params<E>
+  readonly body?: Body<E>
+}
+
 /**
  * Asks the server on this PC.
  * @throws AskFault with a sentence to show
@@ -53,7 +59,7 @@ export class AskFault extends Error {
 export async function ask<E extends Endpoint>(
   run: RunFile,
   { method, path }: Line<E>,
-  input: { params?: Params<E>; body?: Body<E> } = {},
+  input: AskInput<E> = {},
 ): Promise<Reply<E>> {
   const body = method === 'GET' ? undefined : JSON.stringify(input.body ?? {})
   const params = new Map<string, unknown>(Object.entries(input.params ?? {}))

@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
+import { systemRunFolder } from '../server/cli/run-file.ts'
 import { defaultDataFolder } from '../server/node.ts'
 import { ownDataFolder, programAt, serviceRunFolder } from './places.ts'
 
@@ -51,9 +52,11 @@ test.each(['linux', 'darwin', 'win32'] as const)(
   },
 )
 
-test('the run folder of the service is fixed for each system, and can be named', () => {
+test('the run folder of the service is where the server writes it, and can be named', () => {
+  for (const platform of ['linux', 'darwin', 'win32'] as const) {
+    expect(serviceRunFolder({}, platform)).toBe(systemRunFolder({}, platform))
+  }
   expect(serviceRunFolder({}, 'linux')).toBe('/run/lanthorn')
-  expect(serviceRunFolder({}, 'darwin')).toBe('/Library/Application Support/Lanthorn/run')
   expect(serviceRunFolder({ ProgramData: 'D:\\Data' }, 'win32')).toBe('D:\\Data\\Lanthorn\\run')
   expect(serviceRunFolder({ LANTHORN_RUN_FOLDER: '/tmp/run' }, 'linux')).toBe('/tmp/run')
 })

@@ -1,5 +1,5 @@
-import { existsSync, watch } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync, watch } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -34,7 +34,7 @@ async function ownServer(name: string, node = process.execPath) {
     },
   })
   onTestFinished(async () => {
-    await server.stop()
+    await server.end()
     await rm(folder, { recursive: true })
   })
   const until = async (fits: () => boolean) => {
@@ -44,10 +44,11 @@ async function ownServer(name: string, node = process.execPath) {
     })
     await withTimeout(changed, 10_000, () => `it stays ${JSON.stringify(server.state)}`)
   }
-  const starts = async () => (await readFile(path.join(folder, `${name}.starts`), 'utf8')).trim().split('\n')
+  const note = path.join(folder, `${name}.starts`)
+  const starts = () => readFileSync(note, 'utf8').trim().split('\n')
   const watcher = watch(folder, () => told())
   onTestFinished(() => watcher.close())
-  const hasStarted = () => until(() => existsSync(path.join(folder, `${name}.starts`)))
+  const hasStarted = () => until(() => existsSync(note) && readFileSync(note, 'utf8').endsWith('\n'))
   return { server, seen, until, starts, hasStarted, stopped: path.join(folder, `${name}.stopped`) }
 }
 
@@ -56,8 +57,8 @@ test('it is started as the service is, and stopped in order', async () => {
   server.start()
   server.start()
   await hasStarted()
-  expect(await starts()).toEqual([expect.stringMatching(/^\d+ run --no-open --data$/)])
-  await server.stop()
+  expect(starts()).toEqual([expect.stringMatching(/^\d+ run --no-open --data$/)])
+  await server.end()
   expect(server.state).toEqual({ at: 'off' })
   expect(existsSync(stopped)).toBe(true)
 })
@@ -67,8 +68,8 @@ test('one that dies is started again, after a pause', async () => {
   server.start()
   await until(() => seen.filter(state => state.at === 'running').length >= 3)
   expect(seen.slice(0, 3).map(state => state.at)).toEqual(['running', 'waiting', 'running'])
-  await server.stop()
-  const before = (await starts()).length
+  await server.end()
+  const before = starts().length
   expect(before).toBeGreaterThanOrEqual(2)
   expect(server.state.at).toBe('off')
 })
@@ -78,16 +79,19 @@ test('one that says why it cannot start is not started again, and its sentence i
   server.start()
   await until(() => server.state.at === 'failed')
   expect(server.state).toEqual({ at: 'failed', sentence: 'Port 9090 is in use by another program.' })
-  expect(await starts()).toHaveLength(1)
+  expect(starts()).toHaveLength(1)
 })
 
 test('one that the shell leaves goes on', async () => {
-  const { server, starts, hasStarted } = await ownServer('works')
+  const { server, until, starts, hasStarted } = await ownServer('works')
   server.start()
   await hasStarted()
   server.leave()
-  const pid = Number((await starts())[0]?.split(' ')[0])
-  expect(() => process.kill(pid, 0)).not.toThrow()
+  const pid = Number(starts()[0]?.split(' ')[0])
+  await server.end()
+  // Throws when there is no such process.
+  process.kill(pid, 'SIGTERM')
+  await until(() => server.state.at === 'off')
 })
 
 test('a program that is not there is told in a sentence', async () => {

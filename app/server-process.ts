@@ -58,11 +58,12 @@ export class OwnServer {
     if (!this.#child) this.#launch()
   }
 
-  /** Stops it in order, as a service manager would. Resolves when it is gone; at once when there is none of ours. */
-  async stop(): Promise<void> {
+  /** The shell ends: what it supervises ends with it, as under a service manager. What was left before goes on. */
+  async end(): Promise<void> {
+    const isWanted = this.#isWanted
     this.leave()
     const child = this.#child
-    if (!child) return
+    if (!child || !isWanted) return
     const gone = new Promise<void>(resolve => child.once('exit', () => resolve()))
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS)
     child.kill('SIGTERM')

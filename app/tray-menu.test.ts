@@ -107,7 +107,7 @@ describe('the menu of the tray', () => {
   })
 
   test('an update under way cannot be clicked', () => {
-    const sentence = 'Version 1.3 is being installed'
+    const sentence = 'Version 1.3 is being installed.'
     const lines = menu(up({ update: { state: 'installing', sentence } }))
     expect(read(lines)).toContain('Updates: version 1.3 is being installed')
   })
@@ -142,7 +142,7 @@ describe('the menu of the tray', () => {
 })
 
 test('what a stop means for people is said in numbers', () => {
-  expect(whatHappens(0, 'BACK-OFFICE')).toBe('Nobody is connected to this PC.')
+  expect(whatHappens(0, 'BACK-OFFICE')).toBe('nobody is connected to it.')
   expect(whatHappens(1, 'BACK-OFFICE')).toBe('1 person moves to BACK-OFFICE.')
   expect(whatHappens(9, 'BACK-OFFICE')).toBe('9 people move to BACK-OFFICE.')
   expect(whatHappens(9, undefined)).toBe('9 people cannot chat until it goes on.')

@@ -104,9 +104,9 @@ function pauseLines({ pausedUntil, movesTo, peopleHere }: Desktop): MenuLine[] {
   ]
 }
 
-/** What a stop, or a pause, of this PC means for people. */
+/** What a stop, or a pause, of this PC means for people: half a sentence. */
 export function whatHappens(peopleHere: number, movesTo: string | undefined): string {
-  if (peopleHere === 0) return 'Nobody is connected to this PC.'
+  if (peopleHere === 0) return 'nobody is connected to it.'
   const who = peopleHere === 1 ? '1 person' : `${peopleHere} people`
   if (movesTo === undefined) return `${who} cannot chat until it goes on.`
   return `${who} ${peopleHere === 1 ? 'moves' : 'move'} to ${movesTo}.`
@@ -114,7 +114,7 @@ export function whatHappens(peopleHere: number, movesTo: string | undefined): st
 
 function updateLine({ update }: Desktop): MenuLine {
   const { state, sentence } = update
-  const label = `Updates: ${sentence.charAt(0).toLowerCase()}${sentence.slice(1)}`
+  const label = `Updates: ${sentence.charAt(0).toLowerCase()}${sentence.slice(1).replace(/\.$/, '')}`
   return state === 'installing' ? { label } : { label, action: { do: 'open', page: '/settings' } }
 }
 

@@ -12,7 +12,7 @@ export class OfficeTray {
   readonly #tray: Tray
   readonly #folder: string
   readonly #act: (action: Action) => void
-  #shown = ''
+  #shown: Look
   #menu = ''
 
   /** @param options.folder of the pictures */
@@ -20,21 +20,21 @@ export class OfficeTray {
     this.#folder = options.folder
     this.#act = options.act
     const image = this.#image(options.look)
+    this.#shown = options.look
     this.#tray = process.platform === 'win32' ? new Tray(image, GUID) : new Tray(image)
+    this.#tray.setToolTip(options.look.tooltip)
     // On macOS, and on most Linux desktops, a click opens the menu by itself.
     if (process.platform !== 'darwin') this.#tray.on('click', options.onClick)
   }
 
   /** Changes only what is different: a menu that is open must not close under the pointer. */
   show(look: Look, lines: readonly MenuLine[]): void {
-    const shown = JSON.stringify(look)
-    if (shown !== this.#shown) {
-      this.#tray.setImage(this.#image(look))
-      this.#tray.setToolTip(look.tooltip)
-    }
+    const { icon, isAwaited, tooltip } = this.#shown
+    if (look.icon !== icon || look.isAwaited !== isAwaited) this.#tray.setImage(this.#image(look))
+    if (look.tooltip !== tooltip) this.#tray.setToolTip(look.tooltip)
     const menu = JSON.stringify(lines)
     if (menu !== this.#menu) this.#tray.setContextMenu(Menu.buildFromTemplate(lines.map(line => this.#item(line))))
-    this.#shown = shown
+    this.#shown = look
     this.#menu = menu
   }
 

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { Arch, build, Platform } from 'electron-builder'
 import { bundleApp } from '../app/build.ts'
-import { type Electron, findElectron } from './electron.ts'
+import { type Electron, findElectron, partOf } from './electron.ts'
 import { builderConfiguration } from './electron-builder.ts'
 import { must } from './parts/fetch.ts'
 import { root, run } from './set-up.mjs'
@@ -47,16 +47,16 @@ export async function makeApp({ target, version, folder }: AppOptions): Promise<
   }
   await rm(places.output, { recursive: true, force: true })
   const electron = await findElectron(target)
-  await stage({ target, version, folder: places.runtime })
+  await stage({ target, version, folder: places.runtime, around: [await partOf(electron, target)] })
   await bundleApp(places.shell)
   await stageLaunchers(target, places.beside)
   const files: string[] = []
   for (const { format, ...variant } of formats[target.os]) {
-    const options = { version, electron, ...places, ...variant, output: path.join(places.output, format) }
+    const options = { target, version, electron, ...places, ...variant, output: path.join(places.output, format) }
     const made = await build({
       projectDir: places.shell,
       targets: platforms[target.os].createTarget(format, Arch[target.arch]),
-      config: { ...builderConfiguration(options), afterPack: context => tidy(context.appOutDir) },
+      config: { ...builderConfiguration(options), afterPack: context => tidy(target, context.appOutDir) },
       publish: 'never',
     })
     files.push(...made)
@@ -82,11 +82,13 @@ async function unpackedFolder(output: string): Promise<string> {
 }
 
 /** Chromium's licences are fifteen megabytes of text; the program that Electron shows without one of ours is never needed. */
-async function tidy(folder: string): Promise<void> {
-  const licences = path.join(folder, 'LICENSES.chromium.html')
+async function tidy(target: Target, folder: string): Promise<void> {
+  const isMac = target.os === 'darwin'
+  const resources = isMac ? path.join(folder, 'Lanthorn.app', 'Contents', 'Resources') : path.join(folder, 'resources')
+  const licences = path.join(isMac ? resources : folder, 'LICENSES.chromium.html')
   await writeFile(`${licences}.gz`, gzipSync(await readFile(licences)))
   await rm(licences)
-  await rm(path.join(folder, 'resources', 'default_app.asar'), { force: true })
+  await rm(path.join(resources, 'default_app.asar'), { force: true })
 }
 
 /** As its owner may, whatever the umask and the packages of npm say: others may read and run all of it. */

@@ -6,10 +6,10 @@ import { mkdir, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { makeApp, type UnpackedApp } from './app.ts'
+import { bytesIn } from './files.ts'
 import { makeArchive } from './linux/archive.ts'
 import { makeDeb } from './linux/deb.ts'
 import { layOut } from './linux/layout.ts'
-import { bytesOf } from './linux/package.ts'
 import { makeRpm } from './linux/rpm.ts'
 import { sha256Of } from './parts/fetch.ts'
 import { root } from './set-up.mjs'
@@ -48,7 +48,7 @@ export async function dist(options: DistOptions): Promise<Product[]> {
   const app = await makeApp({ target, version: await programVersion(), folder: work })
   const version = `${await programVersion()}${app.electron.isForTests ? '~test' : ''}`
   const made = await makers[target.os]({ ...options, app, version, work })
-  const installed = await bytesOf(app.folder)
+  const installed = await bytesIn(app.folder)
   const tooLarge =
     installed > installedBytesMax ? [`${megabytes(installed)} when installed is more than it may be`] : []
   return await Promise.all(
@@ -109,7 +109,13 @@ if (import.meta.main) {
   const targets = values.target.length > 0 ? values.target.map(targetNamed) : usualTargets()
   const products: Product[] = []
   for (const target of targets) {
-    products.push(...(await dist({ target, output: path.resolve(values.output), isQuick: values.quick })))
+    try {
+      products.push(...(await dist({ target, output: path.resolve(values.output), isQuick: values.quick })))
+    } catch (error) {
+      // What is wrong with one of them must not keep the others from being made.
+      products.push({ name: target.name, reason: error instanceof Error ? error.message : String(error) })
+      process.exitCode = 1
+    }
   }
   process.stdout.write(tableOf(products))
   if (products.some(product => 'faults' in product && product.faults.length > 0)) process.exitCode = 1

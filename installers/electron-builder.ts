@@ -3,8 +3,10 @@ import path from 'node:path'
 import type { Configuration } from 'electron-builder'
 import type { Electron } from './electron.ts'
 import { root } from './set-up.mjs'
+import type { Target } from './targets.ts'
 
 export interface BuilderOptions {
+  readonly target: Target
   readonly version: string
   readonly electron: Electron
   /** What stage() has filled. */
@@ -21,7 +23,8 @@ const icons = path.join(root, 'app', 'icons')
 
 /** The whole configuration. The shell is the project folder. */
 export function builderConfiguration(options: BuilderOptions): Configuration {
-  const { version, electron, runtime, beside, output, service } = options
+  const { target, version, electron, runtime, beside, output, service } = options
+  const isMac = target.os === 'darwin'
   return {
     appId: 'org.lanthorn.desktop',
     productName: 'Lanthorn',
@@ -29,7 +32,8 @@ export function builderConfiguration(options: BuilderOptions): Configuration {
     electronVersion: electron.version,
     electronDist: electron.folder,
     buildVersion: version,
-    extraMetadata: { version },
+    // The second: what ties its windows to the entry in the menu of a Linux desktop.
+    extraMetadata: { version, desktopName: 'lanthorn-desktop.desktop' },
     // The shell is bundled and has no packages of its own.
     npmRebuild: false,
     nodeGypRebuild: false,
@@ -41,11 +45,11 @@ export function builderConfiguration(options: BuilderOptions): Configuration {
     files: ['**/*'],
     extraResources: [
       { from: runtime, to: 'runtime' },
-      // Signed with the rest: nothing may lie beside the resources there.
-      ...(process.platform === 'darwin' ? [{ from: beside, to: 'bin' }] : []),
+      // On macOS nothing lies beside the resources: all of them are signed.
+      ...(isMac ? [{ from: beside, to: 'bin' }] : []),
       ...(service ? [{ from: path.join(installers, 'macos', 'resources'), to: '.' }] : []),
     ],
-    ...(process.platform === 'darwin' ? {} : { extraFiles: [{ from: beside, to: 'bin' }] }),
+    ...(isMac ? {} : { extraFiles: [{ from: beside, to: 'bin' }] }),
     publish: null,
     linux: { executableName: 'lanthorn-desktop' },
     win: {

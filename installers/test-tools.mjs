@@ -84,10 +84,12 @@ const forInstallers = {
   makensis: 'nsis',
   'x86_64-w64-mingw32-gcc': 'gcc-mingw-w64-x86-64-win32',
   shellcheck: 'shellcheck',
+  rpmbuild: 'rpm',
+  systemctl: 'systemd',
 }
 
 /**
- * NSIS, a compiler for Windows, Wine and a checker of scripts, for test/installers, whose tests look for them by themselves.
+ * NSIS, a compiler for Windows, Wine, a checker of scripts, rpmbuild and systemd, for test/installers, whose tests look for them by themselves.
  * @param {{ mayFetch: boolean }} how `false`: only look for them.
  * @returns {Promise<void>}
  */
@@ -102,6 +104,45 @@ export async function findInstallerTools({ mayFetch }) {
   if (lacks().length > 0) {
     say(`The tests in test/installers that need them are left out, because these are missing: ${lacks().join(', ')}.`)
   }
+}
+
+/** What a desktop is made of that nobody sees, and Electron's libraries, in Debian's names. */
+const forDesktop = { Xvfb: 'xvfb', 'dbus-daemon': 'dbus', xdotool: 'xdotool' }
+const forElectron = [
+  'libgtk-3-0',
+  'libnss3',
+  'libasound2',
+  'libxss1',
+  'libgbm1',
+  'libnotify4',
+  'libayatana-appindicator3-1',
+]
+
+/**
+ * Electron, for test/desktop: an old one that PyPI has, which proves that the desktop app runs on old and new ones. Linux only.
+ * @param {{ mayFetch: boolean }} how `false`: only look for it.
+ * @returns {Promise<string | undefined>} the path of its program.
+ */
+export async function findElectron({ mayFetch }) {
+  const known = process.env.LANTHORN_ELECTRON
+  if (known || process.platform !== 'linux') return known
+  const lacks = () => Object.entries(forDesktop).flatMap(([program, name]) => (hasProgram(program) ? [] : [name]))
+  const script = join(root, 'installers', 'electron-for-tests.ts')
+  const look = async (...how) => {
+    const { code, output } = await run(serverNode(), [script, ...how], { timeoutMs: fetchMs })
+    return code === 0 ? output.trim().split('\n').at(-1) : undefined
+  }
+  let found = await look()
+  if (!mayFetch || (found && lacks().length === 0)) return found
+  await aptInstall([...lacks(), ...forElectron])
+  found ??= await look('--fetch')
+  if (!found || lacks().length > 0) {
+    const missing = [...(found ? [] : ['Electron']), ...lacks()].join(', ')
+    say(
+      `The tests in test/desktop are left out, because these are missing: ${missing}. Name the program of an Electron in LANTHORN_ELECTRON.`,
+    )
+  }
+  return found
 }
 
 /** Debian keeps each version of PostgreSQL in a folder of its own. */

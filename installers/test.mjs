@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { constants } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { cacheFolder, root, SetUpError, say, serverNode, setUp, stopRunning } from './set-up.mjs'
-import { findChromium, findDatabases, findInstallerTools, findPython } from './test-tools.mjs'
+import { findChromium, findDatabases, findElectron, findInstallerTools, findPython } from './test-tools.mjs'
 
 const filters = process.argv.slice(2)
 // On an ordinary PC everything takes less than a quarter of an hour; a busy or slow one is given more, but not for ever.
@@ -30,7 +30,7 @@ try {
   sum.failed++
   finish()
 }
-const env = await time('find a browser, Python and databases', testEnvironment)
+const env = await time('find a browser, Python, databases and Electron', testEnvironment)
 if (filters.length === 0) for (const command of checks()) await check(command)
 await time('tests', runTests)
 finish()
@@ -53,6 +53,7 @@ async function testEnvironment() {
   const python = await findPython({ mayFetch: isAsked('interop') })
   await findDatabases({ mayFetch: isAsked('database') || isAsked('snippets') })
   await findInstallerTools({ mayFetch: isAsked('installers') })
+  const electron = await findElectron({ mayFetch: isAsked('desktop') })
   return {
     ...process.env,
     // biome, tsc and the others by name, and for them the Node that vitest needs.
@@ -60,6 +61,7 @@ async function testEnvironment() {
     NODE_COMPILE_CACHE: join(cacheFolder, 'compiled'),
     ...(chromium && { LANTHORN_CHROMIUM: chromium }),
     ...(python && { LANTHORN_PYTHON: python }),
+    ...(electron && { LANTHORN_ELECTRON: electron }),
   }
 }
 

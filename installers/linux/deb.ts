@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { onPath } from '../apt.mjs'
+import { bytesIn, filesIn } from '../files.ts'
 import { must } from '../parts/fetch.ts'
 import { run } from '../set-up.mjs'
 import { configurationFiles } from './layout.ts'
-import { accountLines, bytesOf, filesIn, filled, glibcOf, type PackageOptions } from './package.ts'
+import { accountLines, filled, glibcOf, type PackageOptions } from './package.ts'
 
 const buildMs = 15 * 60_000
 
@@ -28,7 +29,7 @@ export async function makeDeb({
       version,
       architecture,
       glibc: await glibcOf(tree),
-      kibibytes: String(Math.ceil((await bytesOf(tree)) / 1024)),
+      kibibytes: String(Math.ceil((await bytesIn(tree)) / 1024)),
     }
     await writeFile(path.join(control, 'md5sums'), await sums(tree))
     await writeFile(path.join(control, 'control'), await filled('deb/control', values))

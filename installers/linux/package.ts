@@ -1,6 +1,7 @@
 /** What the packages of all Linux systems have in common. */
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
+import { elfFilesIn } from '../files.ts'
 import { root } from '../set-up.mjs'
 import type { Target } from '../targets.ts'
 
@@ -16,7 +17,6 @@ export interface PackageOptions {
   readonly isQuick: boolean
 }
 
-const elf = Buffer.from([0x7f, 0x45, 0x4c, 0x46])
 const glibcMark = 'GLIBC_2.'
 
 /** A file of installers/linux with values in the place of its @names@. @throws Error when it has a name without a value */
@@ -34,27 +34,11 @@ export async function accountLines(): Promise<string> {
   return (await filled('account.sh', {})).trimEnd()
 }
 
-/** All files in a folder and in those below, by their path in it. Symbolic links are not files. */
-export async function filesIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  const files = entries.filter(entry => entry.isFile())
-  return files.map(file => path.relative(folder, path.join(file.parentPath, file.name))).sort()
-}
-
-/** The sum of the sizes of all files in a folder. */
-export async function bytesOf(folder: string): Promise<number> {
-  const sizes = await Promise.all((await filesIn(folder)).map(async name => (await stat(path.join(folder, name))).size))
-  return sizes.reduce((sum, size) => sum + size, 0)
-}
-
 /** The oldest GNU C library ('2.28') that all programs and libraries in a folder run with. */
 export async function glibcOf(folder: string): Promise<string> {
   let newest = 0
-  for (const name of await filesIn(folder)) {
-    const file = path.join(folder, name)
-    if ((await stat(file)).size < elf.length) continue
+  for (const file of await elfFilesIn(folder)) {
     const content = await readFile(file)
-    if (!content.subarray(0, elf.length).equals(elf)) continue
     for (let at = content.indexOf(glibcMark); at >= 0; at = content.indexOf(glibcMark, at + 1)) {
       const minor = Number.parseInt(content.toString('latin1', at + glibcMark.length, at + glibcMark.length + 2), 10)
       if (minor > newest) newest = minor

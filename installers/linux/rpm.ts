@@ -1,7 +1,7 @@
 /** The .rpm for Fedora, Red Hat, openSUSE and what comes from them. */
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { onPath } from '../apt.mjs'
+import { aptInstall, onPath } from '../apt.mjs'
 import { must } from '../parts/fetch.ts'
 import { run } from '../set-up.mjs'
 import { accountLines, filled, glibcOf, type PackageOptions } from './package.ts'
@@ -16,7 +16,8 @@ export async function makeRpm({
   output,
   isQuick,
 }: PackageOptions): Promise<{ file: string } | string> {
-  const tool = onPath(['rpmbuild'])
+  const find = () => onPath(['rpmbuild'])
+  const tool = find() ?? ((await aptInstall(['rpm'])) ? find() : undefined)
   if (tool === undefined) return 'rpmbuild is not here (package rpm, or rpm-build)'
   const architecture = target.arch === 'x64' ? 'x86_64' : 'aarch64'
   const work = `${tree}.rpm`

@@ -88,7 +88,7 @@ async function fetchOnce(what: string, sum: string, fetch: (folder: string) => P
       throw new Error(`What came as ${what} has not the sum that is pinned for it: nothing of it is used.`)
     }
     await rm(folder, { recursive: true, force: true })
-    await mkdir(folder)
+    await mkdir(folder, { recursive: true })
     await rename(brought, path.join(folder, path.basename(brought)))
   })
   return await fetchOnce(what, sum, fetch)

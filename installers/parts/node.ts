@@ -1,14 +1,10 @@
 /** The Node that runs the server. */
 import { copyFile, mkdir, rename } from 'node:fs/promises'
 import path from 'node:path'
-import { onPath } from '../apt.mjs'
-import { run } from '../set-up.mjs'
-import { isHere, programFile, type Target } from '../targets.ts'
-import { fetchNpm, fetchWheel, inWorkFolder, must, unpackNpm, unpackWheel } from './fetch.ts'
+import { programFile, type Target } from '../targets.ts'
+import { fetchNpm, fetchWheel, inWorkFolder, unpackNpm, unpackWheel } from './fetch.ts'
 import type { Part } from './part.ts'
 import { nodePins } from './pins.ts'
-
-const stripMs = 60_000
 
 /** Puts it into runtime/node, and its licence into runtime/licences/node. */
 export async function stageNode(target: Target, runtime: string): Promise<Part> {
@@ -28,7 +24,6 @@ export async function stageNode(target: Target, runtime: string): Promise<Part> 
     await copyFile(path.join(work, 'LICENSE'), path.join(licences, 'LICENSE'))
     return fetched.sha256
   })
-  await strip(target, path.join(bin, program))
   const registry = 'platform' in pin ? 'pypi' : 'npm'
   const purl = `pkg:${registry}/${pin.package}@${pin.version}`
   return { name: 'Node.js', version: pin.version, licence: 'MIT', sha256, purl }
@@ -38,11 +33,4 @@ function linuxPin() {
   const pin = nodePins['linux-x64']
   if ('platform' in pin) throw new Error('Node for Linux is taken from npm, which has its licence.')
   return pin
-}
-
-/** Takes the names for debuggers away, 18 MB. */
-async function strip(target: Target, program: string): Promise<void> {
-  const tool = onPath(['strip'])
-  if (target.os !== 'linux' || !isHere(target) || tool === undefined) return
-  await must(`strip ${program}`, run(tool, [program], { timeoutMs: stripMs }))
 }

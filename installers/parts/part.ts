@@ -4,7 +4,7 @@ export interface Part {
   readonly version: string
   /** SPDX expression. */
   readonly licence: string
-  /** Of the file it was taken from. */
+  /** Of the file it was taken from; of the main file of what was made here or came unpacked. */
   readonly sha256: string
   /** Package URL: where it comes from. */
   readonly purl: string

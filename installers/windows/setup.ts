@@ -1,6 +1,6 @@
 /** Makes the set-up for Windows (lanthorn.nsi) over a program folder: on Windows, Linux and macOS the same. */
 import path from 'node:path'
-import { bytesOf } from '../linux/package.ts'
+import { bytesIn } from '../files.ts'
 import { must } from '../parts/fetch.ts'
 import { root, run } from '../set-up.mjs'
 import { buildService } from './service.ts'
@@ -36,7 +36,7 @@ export async function makeSetup(options: SetupOptions): Promise<{ file: string }
     OUTPUT: path.resolve(file),
     VERSION: version,
     FILE_VERSION: fileVersion(version),
-    SIZE_KB: Math.ceil((await bytesOf(program)) / 1024),
+    SIZE_KB: Math.ceil((await bytesIn(program)) / 1024),
     ...(isQuick && { QUICK: 1 }),
   }
   const defines = Object.entries(names).map(([name, value]) => `-D${name}=${value}`)

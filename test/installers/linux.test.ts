@@ -10,9 +10,9 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { makeApp, type UnpackedApp } from '../../installers/app.ts'
 import { onPath } from '../../installers/apt.mjs'
+import { filesIn } from '../../installers/files.ts'
 import { makeDeb } from '../../installers/linux/deb.ts'
 import { layOut } from '../../installers/linux/layout.ts'
-import { filesIn } from '../../installers/linux/package.ts'
 import { makeRpm } from '../../installers/linux/rpm.ts'
 import type { RuntimeManifest } from '../../installers/stage.ts'
 import { targetHere } from '../../installers/targets.ts'
@@ -55,7 +55,7 @@ describe.skipIf(target?.os !== 'linux')('the program for Linux', { timeout: make
     const { parts, target: name } = await read<RuntimeManifest>('runtime.json')
     const { components } = await read<Bill>('sbom.json')
     expect(name).toBe(target?.name)
-    expect(parts.map(part => part.name)).toEqual(['Node.js', 'PostgreSQL', 'OpenJDK', 'Hazelcast'])
+    expect(parts.map(part => part.name)).toEqual(['Electron', 'Node.js', 'PostgreSQL', 'OpenJDK', 'Hazelcast'])
     for (const part of parts) {
       const component = components.find(one => one.name === part.name)
       expect(component).toMatchObject({ version: part.version, hashes: [{ alg: 'SHA-256', content: part.sha256 }] })
@@ -151,7 +151,7 @@ describe.skipIf(target?.os !== 'linux')('the program for Linux', { timeout: make
   test.skipIf(computerObstacle !== undefined)(
     'the .deb runs its service as its own account; an update, a removal and a purge keep people and data',
     async () => {
-      const [older, newer] = [await makeVersion('0.0.9'), await makeVersion('0.1.0')]
+      const [older, newer] = await Promise.all([makeVersion('0.0.9'), makeVersion('0.1.0')])
       await using computer = await Computer.boot()
       const office = new InstalledOffice(computer)
       await office.prepare()

@@ -1,3 +1,4 @@
+import './older-browsers.ts'
 import { mount } from 'svelte'
 import App from './App.svelte'
 import './look/tokens.css'
