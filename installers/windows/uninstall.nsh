@@ -41,11 +41,11 @@ Section Uninstall
   Delete "$SMPROGRAMS\Lanthorn.lnk"
   DeleteRegValue HKCU "${RUN_KEY}" "${APP_ID}"
   DeleteRegKey HKLM "${UNINSTALL_KEY}"
-  !insertmacro RemoveProgram $INSTDIR
   ${If} $isPurge == ${BST_CHECKED}
     RMDir /r "$data"
   ${Else}
     RMDir /r "$data\run"
     ${Note} "Lanthorn ${VERSION} was removed; the data stays."
   ${EndIf}
+  !insertmacro RemoveProgram $INSTDIR
 SectionEnd

@@ -1,8 +1,8 @@
 /** A Windows for tests: Wine with a disk of its own, on which programs of 64 bits and services run. */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { onPath } from '../../installers/apt.mjs'
@@ -26,6 +26,8 @@ export class Wine implements AsyncDisposable {
   readonly #program: string
   readonly #folder: string
   #session: ChildProcess | undefined
+  #runs = 0
+  #isClosed = false
 
   private constructor(program: string, folder: string) {
     this.#program = program
@@ -52,9 +54,21 @@ export class Wine implements AsyncDisposable {
     return path.join(this.#folder, `drive_${drive.charAt(0).toLowerCase()}`, ...rest)
   }
 
-  /** Runs a program to its end. */
+  /** Runs a program to its end. What it says goes to a file: what it has started (Wine's desktop) may hold a pipe for ever. */
   async run(program: string, ...args: string[]): Promise<Ended> {
-    return await run(this.#program, [program, ...args], { timeoutMs: programMs, env: this.#env })
+    if (this.#isClosed) throw new Error(`${program} was to be run after the end`)
+    const file = path.join(this.#folder, `output-${this.#runs++}`)
+    const output = await open(file, 'w')
+    try {
+      const stdio: StdioOptions = ['ignore', output.fd, output.fd]
+      const child = spawn(this.#program, [program, ...args], { env: this.#env, stdio })
+      const late = setTimeout(() => child.kill('SIGKILL'), programMs)
+      const [code] = (await once(child, 'exit')) as [number | null]
+      clearTimeout(late)
+      return { code: code ?? 124, output: await readFile(file, 'utf8') }
+    } finally {
+      await output.close()
+    }
   }
 
   /** A value of the registry; undefined when there is none. */
@@ -72,6 +86,7 @@ export class Wine implements AsyncDisposable {
 
   /** Ends everything that runs in it, and removes it. */
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#session?.stdin?.end()
     await this.#server('-k')
     await this.#server('-w')
