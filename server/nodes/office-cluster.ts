@@ -12,6 +12,7 @@ import type { Office } from '../office.ts'
 import type { Store } from '../store.ts'
 import { DatabasePlace } from './database-place.ts'
 import { Gossip, type GossipWord } from './gossip.ts'
+import { handOver } from './hand-over.ts'
 import { OwnMember } from './member.ts'
 import { Membership, TOKEN_SECRET } from './membership.ts'
 import { type Ground, openGround } from './open-cluster.ts'
@@ -72,6 +73,7 @@ export class OfficeCluster {
       mesh: ground.mesh,
       bus: ground.bus,
       addresses: () => ground.addresses(),
+      handOver: () => handOver(this),
       onChange: () => {
         this.gossip?.stir()
         this.member?.look()
