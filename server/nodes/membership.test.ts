@@ -9,7 +9,7 @@ import { Membership, type MembershipOptions } from './membership.ts'
 
 const names = ['one', 'two', 'three'] as const
 
-/** What node one does, in order, when it removes another. */
+/** Node one of three, and what it does, in order. */
 async function membershipOfThree() {
   const db = await openDatabase()
   for (const sql of registryMigrations) await db.query(sql)
@@ -23,9 +23,14 @@ async function membershipOfThree() {
   await known.save({ format: 1, self: self.number, nodes, database: { generation: 1, kind: 'embedded', node: 1 } })
   const done: string[] = []
   const far = nodes.slice(1).map(({ name, number }): FarNode => ({ name, number, epoch: 1, state: 'up' }))
+  const answers = new Map<string, () => unknown>()
   const bus: Bus = {
     ...localBus(),
     nodes: far,
+    onAsk: (topic, answer) => {
+      answers.set(topic, answer as () => unknown)
+      return () => answers.delete(topic)
+    },
     tell: (node, topic, body) => {
       const { removed } = body as { removed?: number }
       if (removed !== undefined) done.push(`told ${node} in ${topic} that ${removed} is removed`)
@@ -42,13 +47,14 @@ async function membershipOfThree() {
     ...{ known, bus, mesh, log: quietLog, office: 'ACME', domain: 'acme.test' },
     self: { ...self, epoch: 1, version: '1.0.0', hazelcast: undefined },
     addresses: () => ['one:5275'],
+    handOver: async () => done.push('people handed over'),
     onRemoved: () => done.push('removed'),
     onChange: () => undefined,
   } as unknown as MembershipOptions)
   await membership.start(db)
   done.length = 0
   return {
-    ...{ membership, known, two, done },
+    ...{ membership, known, two, done, asked: (topic: string) => answers.get(topic)?.() },
     async [Symbol.asyncDispose]() {
       membership.stop()
       await db.close()
@@ -67,4 +73,13 @@ test('of a removal all others learn before the removed node is asked anything, w
   ])
   expect(known.content?.removed).toMatchObject([{ number: 2, key: 'key of two' }])
   expect(membership.removed).toHaveLength(1)
+})
+
+test('a node that is removed hands its people over while the link to whoever says so is open, then ends', async () => {
+  await using parts = await membershipOfThree()
+  const { done, known, asked } = parts
+  expect(await asked('removed')).toBe(true)
+  expect(done).toEqual(['people handed over'])
+  await expect.poll(() => done).toEqual(['people handed over', 'removed'])
+  expect(known.content?.isRemoved).toBe(true)
 })

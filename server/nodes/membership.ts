@@ -1,4 +1,5 @@
 /** Who belongs to the office: read from the registry, kept in the data folder, told to the mesh; joins and removals reach all nodes at once. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Bus } from '../cluster/bus.ts'
 import type { KnownNodes } from '../cluster/known-nodes.ts'
@@ -28,8 +29,9 @@ import { certifyNode, keyFingerprint, officeIdOf } from './link-key.ts'
 export const TOKEN_SECRET = 'join-token'
 const TOUCH_MS = 5_000
 const READ_MS = 30_000
-/** How long a removed PC is waited for, to learn of it. */
+/** How long a removed PC is waited for, to learn of it, and of that what it has for its people. */
 const FAREWELL_MS = 2_000
+const HAND_OVER_MS = 1_500
 /** How long a removed PC goes on. */
 const LEAVE_MS = 500
 
@@ -45,6 +47,8 @@ export interface MembershipOptions {
   readonly log: Logger
   /** Where this node is reached, best first. */
   addresses(): readonly string[]
+  /** Sends the people of this node to the others. */
+  handOver(): Promise<unknown>
   /** The office has removed this node. */
   onRemoved(): void
   onChange(): void
@@ -70,8 +74,10 @@ export class Membership {
     const { bus } = options
     this.#undo.push(
       bus.onTell('nodes', (hint: Hint) => void this.#hear(hint)),
-      bus.onAsk('removed', () => {
-        // Answered first: the link ends with what follows; and whoever asked for it on this PC gets an answer too.
+      bus.onAsk('removed', async () => {
+        // The link to whoever asks is the last one: its people go on there, and what they have is told over it, before it ends with what follows.
+        await Promise.race([options.handOver(), delay(HAND_OVER_MS, undefined, { ref: false })])
+        // Answered first: whoever asked for it on this PC gets an answer too.
         setTimeout(() => void this.#leave(), LEAVE_MS).unref()
         return true
       }),

@@ -12,6 +12,7 @@ import type { Office } from '../office.ts'
 import type { Store } from '../store.ts'
 import { DatabasePlace } from './database-place.ts'
 import { Gossip, type GossipWord } from './gossip.ts'
+import { handOver } from './hand-over.ts'
 import { OwnMember } from './member.ts'
 import { type MemberFacts, MemberView } from './member-view.ts'
 import { Membership, TOKEN_SECRET } from './membership.ts'
@@ -74,6 +75,7 @@ export class OfficeCluster {
       mesh: ground.mesh,
       bus: ground.bus,
       addresses: () => ground.addresses(),
+      handOver: () => handOver(this),
       onChange: () => {
         this.gossip?.stir()
         this.member?.look()
