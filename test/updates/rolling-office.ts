@@ -38,6 +38,9 @@ export class RollingPc {
   state: Node['state'] = 'on'
   illness: string | undefined
   desk: Updates | undefined
+  settings: Settings | undefined
+  /** Whether its program came with the makers' key. */
+  hasKey = true
 
   constructor(office: RollingOffice, made: Pick<RollingPc, 'number' | 'dataDir' | 'bus' | 'db' | 'mesh'>) {
     this.#office = office
@@ -65,7 +68,7 @@ export class RollingPc {
     const { version, kind, dataDir, stateDir, name } = this
     const { keys, history } = this.#office
     this.desk = new Updates({
-      program: { folder: '/nowhere', version, target: here, kind, key: keys.publicKey },
+      program: { folder: '/nowhere', version, target: here, kind, key: this.hasKey ? keys.publicKey : undefined },
       ...{ dataDir, stateDir, log: quietLog, arguments: [] },
       nodeId: `id-${this.number}`,
       now: () => this.#office.now.getTime(),
@@ -80,6 +83,7 @@ export class RollingPc {
     await settings.load()
     await this.desk.start()
     this.desk.meet(settings, this.bus)
+    this.settings = settings
     this.state = 'on'
   }
 

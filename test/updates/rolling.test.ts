@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { requestFile } from '../../server/updates/request.ts'
-import { readTurn } from '../../server/updates/turn.ts'
+import { readTurn, takeTurn } from '../../server/updates/turn.ts'
 import { newKeys, publish } from './publisher.ts'
 import { RollingOffice } from './rolling-office.ts'
 
@@ -120,6 +120,33 @@ describe('an office on three PCs', () => {
       trouble: expect.stringMatching(/which is to come: is the clock of this PC right\?/),
       newest: { version: '1.3.0' },
     })
+  })
+
+  test('goes on after a PC ended before it asked for anything, and stops after one of which nothing is heard', async () => {
+    const [first, second] = office.pcs
+    await takeTurn(first!.db, { id: 'id-2', name: 'pc-2', version: '1.3.0', lastsMs: 60_000 })
+    await office.start()
+    await office.tick()
+    expect(await readTurn(first!.db)).toMatchObject({ holder: undefined, stopped: undefined })
+    await takeTurn(first!.db, { id: 'id-9', name: 'pc-9', version: '1.3.0', lastsMs: -1_000 })
+    await second!.opened.tick()
+    await expect.poll(states, wait).toEqual(['failed', 'failed', 'failed'])
+    expect(first!.opened.desktop.sentence).toMatch(
+      /pc-9 began to be updated to version 1\.3\.0, and nothing was heard of it/,
+    )
+  })
+
+  test('cannot be switched on where the program came without the key of its makers', async () => {
+    const [first] = office.pcs
+    first!.hasKey = false
+    await first!.start()
+    await expect(first!.settings!.set('updates.feed', '/srv/other', 'anna')).rejects.toThrow(
+      /without the key of its makers/,
+    )
+    expect(await first!.opened.view()).toMatchObject({ state: 'off', canBeOn: false, canInstall: false })
+    await expect(first!.opened.check()).rejects.toThrow(/without the key/)
+    await first!.settings!.set('updates.feed', '', 'anna')
+    expect(first!.opened.health).toBeUndefined()
   })
 
   test('a package that is not the one of the list keeps a PC from its turn', async () => {

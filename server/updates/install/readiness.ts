@@ -35,10 +35,8 @@ export async function untilReady(options: {
     if (typeof seen === 'number') {
       well = { pid: seen, looks: well?.pid === seen ? well.looks + 1 : 1 }
       if (well.looks >= LOOKS) return undefined
-    } else {
-      well = undefined
-      if (performance.now() > endsAt) return seen
-    }
+    } else well = undefined
+    if (performance.now() > endsAt) return typeof seen === 'number' ? 'The server does not keep running.' : seen
     await delay(lookMs)
   }
 }
