@@ -11,10 +11,10 @@ test('what is stopped can be started, where it can', () => {
 
 test('who may not look after the service is told what to do, and can sign in', () => {
   const text = page({ at: 'locked' })
-  expect(text).toContain('add anna to the group lanthorn')
+  expect(text).toContain('add “anna” to the group lanthorn')
   expect(text).toContain('<a href="lanthorn:sign-in">Open the sign-in page</a>')
   expect(page({ at: 'locked' }, true, 'darwin')).toContain('the group _lanthorn')
-  expect(page({ at: 'locked' }, true, 'win32')).toContain('let anna read the folder ProgramData\\Lanthorn\\run;')
+  expect(page({ at: 'locked' }, true, 'win32')).toContain('let “anna” read the folder ProgramData\\Lanthorn\\run;')
 })
 
 test('what a server said last is shown as text, whatever it is', () => {

@@ -57,8 +57,8 @@ function pageOf(
 
 /** Who may read the service's run.json (README, “Install”). */
 function howToLetIn(account: string, platform: NodeJS.Platform): string {
-  if (platform === 'win32') return `let ${account} read the folder ProgramData\\Lanthorn\\run`
-  return `add ${account} to the group ${platform === 'darwin' ? '_lanthorn' : 'lanthorn'}, then log in again`
+  if (platform === 'win32') return `let “${account}” read the folder ProgramData\\Lanthorn\\run`
+  return `add “${account}” to the group ${platform === 'darwin' ? '_lanthorn' : 'lanthorn'}, then log in again`
 }
 
 const escapes: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }

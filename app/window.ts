@@ -78,8 +78,12 @@ export class OfficeWindow {
       // The pages answer first and tick off the rest.
       return this.#load(window, now.run.adminUrl, { at: 'pages', origin: originOf(now.run) })
     }
-    const facts = { canStart: this.#options.canStart, account: userInfo().username, platform: process.platform }
-    await this.#load(window, ownPageOf(now, facts), { at: 'own' })
+    await this.#load(window, this.#ownPage(now), { at: 'own' })
+  }
+
+  #ownPage(situation: Parameters<typeof ownPageOf>[0]): string {
+    const { canStart } = this.#options
+    return ownPageOf(situation, { canStart, account: userInfo().username, platform: process.platform })
   }
 
   async #showOffice(window: BrowserWindow, run: RunFile, page: string | undefined): Promise<void> {
@@ -108,8 +112,9 @@ export class OfficeWindow {
     try {
       await window.loadURL(url)
     } catch {
-      // The server went in the middle of it, or a later load took over: the next look at the server settles it.
-      if (shown.at === 'pages' && !window.isDestroyed() && !window.webContents.isLoading()) this.#shown = { at: 'own' }
+      // A later load took over, or the server went in the middle of this one: an empty window would say nothing.
+      if (shown.at === 'own' || window.isDestroyed() || window.webContents.isLoading()) return
+      await this.#load(window, this.#ownPage({ at: 'lost' }), { at: 'own' })
     }
   }
 
