@@ -2,8 +2,10 @@
  * Puts everything that the installed server needs into one folder (DESIGN section 2), for any target on any computer: the bundled server and
  * the admin pages, Node, PostgreSQL, Java, Hazelcast, all licences, the bill of materials and the manifest.
  */
+import { existsSync } from 'node:fs'
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { KEY_NAME } from '../server/updates/manifest.ts'
 import { bundleServer } from './bundle.ts'
 import { type BundledPackage, packagesOfPages } from './packages.ts'
 import { stageHazelcast } from './parts/hazelcast.ts'
@@ -57,6 +59,9 @@ export async function stage({ target, folder, version, around = [] }: StageOptio
   await writeJson(path.join(folder, 'sbom.json'), billOfMaterials(version, parts, unique))
   const about = { name: 'lanthorn', version, license: 'MIT', private: true, type: 'module' }
   await writeJson(path.join(folder, 'package.json'), about)
+  // Without the publisher's key this program takes no updates, and says so.
+  const key = path.join(root, KEY_NAME)
+  if (existsSync(key)) await cp(key, path.join(folder, KEY_NAME))
   await writeJson(path.join(folder, 'runtime.json'), manifest)
   return manifest
 }

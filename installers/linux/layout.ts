@@ -11,9 +11,12 @@ const linkMs = 60_000
 /** Where the program is installed: as in lanthorn.service and the .desktop files. */
 const program = 'opt/lanthorn'
 
+/** The server, and what installs its updates with the rights that it has not. */
+const units = ['lanthorn.service', 'lanthorn-update.path', 'lanthorn-update.service', 'lanthorn-update-tidy.service']
+
 /** Our files and their places in the tree. */
 const places: readonly (readonly [from: string, to: string])[] = [
-  [path.join(ours, 'lanthorn.service'), 'usr/lib/systemd/system/lanthorn.service'],
+  ...units.map(name => [path.join(ours, name), `usr/lib/systemd/system/${name}`] as const),
   [path.join(ours, 'lanthorn.desktop'), 'usr/share/applications/lanthorn-desktop.desktop'],
   [path.join(ours, 'autostart.desktop'), 'etc/xdg/autostart/lanthorn-desktop.desktop'],
   [path.join(ours, 'ufw.profile'), 'etc/ufw/applications.d/lanthorn'],

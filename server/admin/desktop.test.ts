@@ -2,14 +2,13 @@ import net from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type AdminBench, openAdmin } from '../../test/support/admin.ts'
 import { aNode, aRequest } from '../../test/support/node-desks.ts'
-import type { Desktop, DesktopUpdate } from './contract/desktop.ts'
+import type { Desktop } from './contract/desktop.ts'
 import type { HistoryEntry } from './contract/logs.ts'
 import type { CheckResult } from './parts.ts'
 
 /** What of the office is otherwise than usual. */
 interface Circumstances {
   notReady?: string
-  update?: DesktopUpdate
   ports?: { c2s: number; cluster: number }
   door?: CheckResult
 }
@@ -17,10 +16,9 @@ interface Circumstances {
 let bench: AdminBench
 let now: Circumstances = {}
 beforeAll(async () => {
-  const noUpdates = { state: 'off' as const, sentence: 'Nobody looks for updates.' }
   bench = await openAdmin({
     checks: [{ id: 'door', group: 'pcs', why: 'It matters.', run: () => now.door }],
-    office: { notReady: () => now.notReady, update: () => now.update ?? noUpdates, ports: () => now.ports ?? {} },
+    office: { notReady: () => now.notReady, ports: () => now.ports ?? {} },
   })
 })
 beforeEach(() => {
@@ -109,8 +107,12 @@ describe('the tray of an office', () => {
       backupFailures: 2,
     })
     Object.assign(bench.desks.backups.trouble, { failures: 0 })
-    now.update = { state: 'failed', version: '1.3', sentence: 'Version 1.3 did not start.' }
-    expect(await shown()).toMatchObject({ state: 'warn', update: now.update })
+    bench.desks.updates.put({ state: 'failed', sentence: 'Version 1.3 did not start.' })
+    expect(await shown()).toMatchObject({
+      state: 'warn',
+      update: { state: 'failed', sentence: 'Version 1.3 did not start.' },
+    })
+    bench.desks.updates.put({ state: 'off', sentence: 'Nobody looks for updates.' })
   })
 
   test('is red when nobody can log in on this PC', async () => {

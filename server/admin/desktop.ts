@@ -1,6 +1,6 @@
 /** What the tray of this PC shows: put together from what the office knows at the moment. Nothing is asked or waited for. */
 import { standingOf } from './backup-checks.ts'
-import type { Desktop, DesktopState, DesktopUpdate } from './contract/desktop.ts'
+import type { Desktop, DesktopState } from './contract/desktop.ts'
 import { worstFirst } from './health.ts'
 import { standingOfPcs } from './node-checks.ts'
 import type { OpenOffice } from './open-office.ts'
@@ -19,11 +19,10 @@ const headlines: Record<DesktopState, string> = {
   bad: 'nobody can log in here',
   paused: 'paused',
 }
-const noUpdates: DesktopUpdate = { state: 'off', sentence: 'Nobody looks for updates.' }
 
 /** @param now milliseconds since 1970 */
 export function desktopOf(office: OpenOffice, { version, now }: { version: string; now: number }): Desktop {
-  const { name, sessions, nodes, backups, update } = office.parts
+  const { name, sessions, nodes, backups, updates } = office.parts
   const { node: pc, nodes: pcs, pausedUntil, enabled: canJoin } = nodes
   const trouble = pausedUntil === undefined ? troubleOf(office, now) : undefined
   const state = pausedUntil === undefined ? (trouble?.state ?? 'ok') : 'paused'
@@ -44,23 +43,22 @@ export function desktopOf(office: OpenOffice, { version, now }: { version: strin
     requests: nodes.requests.slice(0, 8),
     ...(pausedUntil !== undefined && { pausedUntil }),
     backupFailures: backups.trouble.failures,
-    update: update?.() ?? noUpdates,
+    update: updates.desktop,
   }
 }
 
 /** The worst thing that is not well. What does not keep people from logging in here is a warning on an icon, however broken it is. */
 function troubleOf(office: OpenOffice, now: number): Trouble | undefined {
-  const { nodes, backups, update } = office.parts
+  const { nodes, backups, updates } = office.parts
   const { checks } = office.health.report
   const sentence = office.notReady() ?? checks.find(({ stopsChat }) => stopsChat)?.sentence
   if (sentence !== undefined) return { state: 'bad', sentence }
-  const updated = update?.()
   const all: readonly (CheckResult | undefined)[] = [
     // What is known at once is not waited for until the next look at everything.
     standingOfPcs(nodes),
     standingOf(backups, undefined, now),
     ...checks.filter(({ id }) => id !== 'pcs-off'),
-    updated?.state === 'failed' ? { state: 'warn', sentence: updated.sentence } : undefined,
+    updates.desktop.state === 'failed' ? { state: 'warn', sentence: updates.desktop.sentence } : undefined,
   ]
   const [worst] = all.filter(one => one !== undefined).sort(worstFirst)
   return worst && worst.state !== 'ok' ? { state: 'warn', sentence: worst.sentence } : undefined

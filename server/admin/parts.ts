@@ -108,8 +108,6 @@ export interface OfficeParts {
   readonly merge: JoinDesk
   /** Why people cannot sign in on this PC now, as a sentence; undefined when they can. Absent: only the database is looked at. */
   notReady?(): string | undefined
-  /** Where an update of the program stands. Absent: nobody looks for any. */
-  update?(): DesktopUpdate
   /** Further checks for the Health page. */
   readonly checks?: readonly Check[]
 }
