@@ -53,9 +53,12 @@ export class Crossings {
   readonly #adopted = new Map<string, Adopted>()
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
-  /** What is to be said to other nodes at the end of this turn. */
+  /**
+   * What is to be said to other nodes in this turn already, together with what clients are written: of a node that dies between the two, others
+   * would not know what its clients have, and would send it to them again.
+   */
   readonly #news = new Map<string, News>()
-  #saying: NodeJS.Immediate | undefined
+  #isSaying = false
   readonly #handed = new RecentIds(RECENT_MAX)
   readonly #taken = new RecentIds(RECENT_MAX)
   readonly #unsubscribe: (() => void)[]
@@ -150,12 +153,13 @@ export class Crossings {
 
   close(): void {
     clearInterval(this.#timer)
-    clearImmediate(this.#saying)
+    this.#news.clear()
     for (const unsubscribe of this.#unsubscribe) unsubscribe()
   }
 
   #newsFor(node: string): News {
-    this.#saying ??= setImmediate(() => this.#say())
+    if (!this.#isSaying) queueMicrotask(() => this.#say())
+    this.#isSaying = true
     const known = this.#news.get(node)
     if (known && known.committed.length + known.held.length + known.taken.length < NEWS_MAX) return known
     if (known) this.#bus.tellRows(node, known)
@@ -165,7 +169,7 @@ export class Crossings {
   }
 
   #say(): void {
-    this.#saying = undefined
+    this.#isSaying = false
     const all = [...this.#news]
     this.#news.clear()
     for (const [node, { committed, held, taken }] of all) {
