@@ -126,7 +126,9 @@ async function refuseNewer(
   const unknown = [...applied].filter(key => !known.has(key))
   if (unknown.length === 0) return
   const newest = await versionIn(session)
-  if (here.version !== undefined && newest !== undefined && areNeighbours(newest, here.version)) return
+  const { version } = here
+  if (version !== undefined && newest !== undefined && isNewer(newest, version) && areNeighbours(newest, version))
+    return
   throw new MigrationFault(
     `This database was made by a newer version of Lanthorn (it has "${unknown.join('", "')}", which this version does not know): install that version here.`,
   )
