@@ -106,8 +106,10 @@ test('the data moves to another PC: everybody follows, sessions stay', async () 
   await eventually(
     'all to follow',
     async () => {
-      const { nodes } = await viewOf(others[1])
-      return nodes.find(({ name }) => name === others[0].ready.node)?.database === 'main'
+      const views = await Promise.all(pcs.map(pc => viewOf(pc)))
+      return views.every(({ nodes }) =>
+        nodes.every(({ name, database }) => database === (name === others[0].ready.node ? 'main' : 'through')),
+      )
     },
     15_000,
   )
