@@ -96,7 +96,7 @@ test('join-code prints the code alone; drain takes out this PC or another, and p
   const drained = (command: { node?: string; isResumed: boolean }) =>
     printed(output => drain(call, { name: 'drain', json: false, ...command }, output))
   expect((await drained({ isResumed: false })).text).toBe(
-    'front-desk is taken out: 2 devices went to other PCs, 1 had to connect again. Back with --resume.',
+    'front-desk is taken out: 2 devices moved to other PCs; 1 device had to connect again. Back at once with --resume.',
   )
   expect((await drained({ node: 'back-office', isResumed: true })).text).toBe('People can log in on back-office again.')
   expect(asked).toEqual([
