@@ -111,9 +111,11 @@ export class OfficeWindow {
     this.#shown = shown
     try {
       await window.loadURL(url)
-    } catch {
-      // A later load took over, or the server went in the middle of this one: an empty window would say nothing.
-      if (shown.at === 'own' || window.isDestroyed() || window.webContents.isLoading()) return
+    } catch (error) {
+      // A later load took over, or the page itself went on: that settles what is shown.
+      if (shown.at === 'own' || (error as { code?: unknown }).code === 'ERR_ABORTED') return
+      if (window.isDestroyed() || window.webContents.isLoading()) return
+      // The server went in the middle of it: an empty window would say nothing.
       await this.#load(window, this.#ownPage({ at: 'lost' }), { at: 'own' })
     }
   }
