@@ -88,8 +88,8 @@ export class OfficeWindow {
 
   async #showOffice(window: BrowserWindow, run: RunFile, page: string | undefined): Promise<void> {
     if (!this.#isAt(run) || !(await isSignedIn(window))) await this.#loadLink(window, run)
-    // Only what stands behind the # changes: the pages go there without being loaded again.
-    if (page !== undefined) await this.#load(window, `${originOf(run)}/#${page}`, this.#shown)
+    // Only what stands behind the # changes: the pages go there without being loaded again, which Electron may call a load that failed.
+    if (page !== undefined) await window.loadURL(`${originOf(run)}/#${page}`).catch(() => undefined)
   }
 
   /** Opens the pages signed in; where no link can be had, they ask for the password. */
