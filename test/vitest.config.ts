@@ -10,6 +10,8 @@ export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // A busy computer needs more than the second that is usual.
+    expect: { poll: { timeout: 10_000 } },
     pool: 'forks',
     passWithNoTests: true,
     projects: [

@@ -128,9 +128,10 @@ describe.skipIf(target?.os !== 'linux')('the program for Linux', { timeout: make
     expect(await ask('--configfiles')).toContain('/etc/xdg/autostart/lanthorn-desktop.desktop')
     const scripts = await ask('--scripts')
     expect(scripts).toContain('useradd --system --gid lanthorn')
-    expect(scripts).toContain('systemctl enable lanthorn.service')
+    expect(scripts).toContain('systemctl enable lanthorn.service lanthorn-update.path lanthorn-update-tidy.service')
     expect(scripts).toContain('systemctl try-restart lanthorn.service')
-    expect(scripts).not.toMatch(/rm -r|userdel/)
+    // Nothing of the office goes.
+    expect(scripts.replaceAll('rm -rf /var/lib/lanthorn-update ', '')).not.toMatch(/rm -r|userdel/)
     expect(await ask('--requires')).toMatch(/^libc\.so\.6\(GLIBC_2\.\d+\)\(64bit\)$/m)
   })
 
