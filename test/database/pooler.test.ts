@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { GoodClient, rhythm } from '../faults/good-client.ts'
 import { canBreakProcesses } from '../faults/processes.ts'
+import { chance, some } from '../faults/random.ts'
 import { type Ask, signInAs } from '../support/admin-session.ts'
 import { type Appliance, people, startAppliance } from '../support/appliance.ts'
 import { type Pooler, poolerProgram, startHaproxy, startPgBouncer } from '../support/poolers.ts'
@@ -11,6 +12,14 @@ import { archiveOn, Load } from './load.ts'
 const hasPgBouncer = canBreakProcesses && poolerProgram('pgbouncer') !== undefined
 const hasHaproxy = canBreakProcesses && poolerProgram('haproxy') !== undefined
 
+/** Each needs servers of its own, which takes time: of them two in a usual run. */
+const luck = chance()
+const played = some(['PgBouncer', 'HAProxy', 'two PgBouncers'] as const, 2, luck)
+process.stdout.write(`pooler: FAULT_SEED=${luck.seed}, plays ${played.join(' and ')}\n`)
+const playsOne = hasPgBouncer && played.includes('PgBouncer')
+const playsHaproxy = hasHaproxy && played.includes('HAProxy')
+const playsTwo = hasPgBouncer && played.includes('two PgBouncers')
+
 const bodiesOf = (rows: readonly { body: string }[]): string[] => rows.map(({ body }) => body)
 
 async function settingOf(ask: Ask, key: string): Promise<unknown> {
@@ -20,7 +29,7 @@ async function settingOf(ask: Ask, key: string): Promise<unknown> {
   return groups.flatMap(group => group.settings).find(setting => setting.key === key)?.value
 }
 
-describe.skipIf(!hasPgBouncer)('through PgBouncer in transaction mode', () => {
+describe.skipIf(!playsOne)('through PgBouncer in transaction mode', () => {
   let pair: PostgresPair
   let pooler: Pooler
 
@@ -69,7 +78,7 @@ describe.skipIf(!hasPgBouncer)('through PgBouncer in transaction mode', () => {
   })
 })
 
-describe.skipIf(!hasHaproxy)('behind HAProxy, which leads to whichever server is the primary', () => {
+describe.skipIf(!playsHaproxy)('behind HAProxy, which leads to whichever server is the primary', () => {
   test('an appliance goes on after a failover without a loss', { timeout: 90_000 }, async () => {
     await using pair = await startPair({ replication: 'applied' })
     await using pooler = await startHaproxy(pair.servers)
@@ -118,7 +127,7 @@ describe.skipIf(!hasHaproxy)('behind HAProxy, which leads to whichever server is
   })
 })
 
-describe.skipIf(!hasPgBouncer)('two servers, each behind a PgBouncer of its own', () => {
+describe.skipIf(!playsTwo)('two servers, each behind a PgBouncer of its own', () => {
   test('are one database whose primary may change', { timeout: 90_000 }, async () => {
     await using pair = await startPair()
     await using first = await startPgBouncer(pair.primary)
