@@ -36,7 +36,9 @@ export async function startWithComputer(on: boolean, command: Command): Promise<
     return
   }
   await files.mkdir(path.dirname(own), { recursive: true })
-  await files.writeFile(own, desktopEntry(command, { isHidden: !on }))
+  // Beside its place first: half an entry would be one that starts nothing.
+  await files.writeFile(`${own}.new`, desktopEntry(command, { isHidden: !on }))
+  await files.rename(`${own}.new`, own)
 }
 
 /** Desktop Application Autostart Specification: a file of the same name in the home folder wins. */

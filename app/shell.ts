@@ -99,6 +99,7 @@ export class Shell {
   #begin(): void {
     app.on('before-quit', () => {
       this.#isQuitting = true
+      this.#window.close()
     })
     app.on('will-quit', event => {
       event.preventDefault()

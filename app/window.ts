@@ -52,6 +52,11 @@ export class OfficeWindow {
     await this.#settle(window, page)
   }
 
+  /** Ends it at once: a page that hangs is not asked whether it may be closed. */
+  close(): void {
+    this.#window?.destroy()
+  }
+
   /** The server came, went, or changed its place: what the window shows follows. */
   async follow(before: Situation): Promise<void> {
     const window = this.#window

@@ -78,20 +78,17 @@ describe.skipIf(electronProgram() === undefined || !hasDesktop())('the shell of 
     await using _ = shell
     const entry = () => session.homeFile('config', 'autostart', 'lanthorn-desktop.desktop')
     const isTicked = async () => (await tray.menu()).find(line => line.label === 'Start with the computer')?.isChecked
+    // A menu ticks its line as soon as it is clicked; the file follows.
+    const becomes = (isOn: boolean, content: RegExp) =>
+      session.until(
+        async () => (await isTicked()) === isOn && content.test(await entry()),
+        aSecond(),
+        async () => `${await tray.described()}\n${await entry()}`,
+      )
     await tray.click('Start with the computer')
-    await session.until(
-      async () => (await isTicked()) === true,
-      aSecond(),
-      () => tray.described(),
-    )
-    expect(await entry()).toMatch(/^Exec=".*electron".* "--hidden"$/m)
+    await becomes(true, /^Exec=".*electron".* "--hidden"$/m)
     await tray.click('Start with the computer')
-    await session.until(
-      async () => (await isTicked()) === false,
-      aSecond(),
-      () => tray.described(),
-    )
-    expect(await entry()).toBe('')
+    await becomes(false, /^$/)
   })
 
   test('a pause hands over and is grey; Resume ends it', async () => {
