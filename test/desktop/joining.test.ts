@@ -75,7 +75,7 @@ describe.skipIf(electronProgram() === undefined || !hasDesktop())(
       await fresh.ready
       await fresh[Symbol.asyncDispose]()
       await session.untilLine(tray, '1 of 2 PCs', 20_000)
-      expect(await tray.colour()).toBe('amber')
+      await session.untilColour(tray, 'amber', 5_000)
       expect(session.notifications).toEqual(['back-office wants to join ACME'])
       shell.signal('SIGTERM')
       expect(await shell.exitCode()).toBe(0)

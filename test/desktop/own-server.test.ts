@@ -70,7 +70,8 @@ describe.skipIf(electronProgram() === undefined || !hasDesktop())('the shell whe
     for (const look of ['light', 'dark'] as const)
       await shell.picture(look, path.join(pictures, `desktop-wizard-${look}.png`))
     const tray = session.tray
-    expect(await tray.colour()).toBe('amber')
+    // Before there is an office nothing tells of changes: the shell looks again and again.
+    await session.untilColour(tray, 'amber', 10_000)
     expect(await tray.labels()).toEqual([
       'Lanthorn — ready to be set up',
       '—',

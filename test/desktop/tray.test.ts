@@ -96,7 +96,7 @@ describe.skipIf(electronProgram() === undefined || !hasDesktop())('the shell of 
     await using _ = shell
     await tray.click('Until I resume')
     await session.untilLine(tray, 'This PC is paused until you resume', startMs)
-    expect(await tray.colour()).toBe('grey')
+    await session.untilColour(tray, 'grey', aSecond())
     expect((await tray.labels())[0]).toBe('ACME — paused')
     await tray.click('Resume')
     await session.untilColour(tray, chatWorks, startMs)
@@ -131,7 +131,7 @@ describe.skipIf(electronProgram() === undefined || !hasDesktop())('the shell of 
       await shell.untilText('Sign out')
     }
     expect(session.notifications.slice(before)).toEqual(['Lanthorn is still here'])
-    expect(await tray.colour()).toMatch(chatWorks)
+    await session.untilColour(tray, chatWorks, aSecond())
   }, 60_000)
 
   test('a page that would lead elsewhere does not: links go to the browser, everything else nowhere', async () => {
