@@ -23,10 +23,10 @@ const opener = '#!/bin/sh\nprintf "%s\\n" "$1" >> "$HOME/opened"\n'
 /** Colours of an icon of an office where people can chat. */
 export const chatWorks = /^(green|amber)$/
 
-/** A second: how quickly a change shows. A computer that has three times more to do than it can is given three. */
+/** A second is how quickly a change shows. A computer that tests two things at once may take two, one with three times more to do than it can three. */
 export function aSecond(): number {
   const [load = 0] = loadavg()
-  return 1_000 * Math.max(1, load / availableParallelism())
+  return 1_000 * Math.max(2, load / availableParallelism())
 }
 
 /** Whether this computer has what a session is made of. */
