@@ -72,6 +72,8 @@ export interface Bus {
   deliver(node: string, delivery: Delivery, unreached: (targets: readonly string[]) => void): 'sent' | 'full' | 'gone'
   /** Takes what others hand over. Returns the targets it could not give it to. */
   onDeliver(taker: (delivery: Delivery, from: FarNode) => readonly string[]): void
+  /** Whenever everything that came from another node in one piece was handed over: what it makes to be written need not wait for the end of the turn. */
+  onDelivered(listener: () => void): () => void
   /** Whether whoever writes to this session there should wait a little (`room`): it is far behind with its acknowledgements, or the link is. */
   isCrowded(node: string, target: string): boolean
   /** Resolves when that is over, after 250 ms at the latest. */
@@ -114,6 +116,7 @@ export function localBus(holder = '0.0'): Bus {
     node: () => undefined,
     deliver: () => 'gone',
     onDeliver: nothing,
+    onDelivered: () => nothing,
     isCrowded: () => false,
     room: () => Promise.resolve(),
     tellCrowded: nothing,

@@ -38,7 +38,8 @@ export function readDelivery(frame: Buffer): { number: number; delivery: Deliver
   if (targets.length > TARGETS_MAX) return undefined
   const row = readRow(rest)
   // Copied: a session may keep the stanza for long, and must not keep all that came with it.
-  const bytes = Buffer.from(frame.subarray(end))
+  const bytes = Buffer.allocUnsafe(frame.length - end)
+  frame.copy(bytes, 0, end)
   return { number: Number(number), delivery: { targets, bytes, ...(row && { row }), ...(asker && { asker }) } }
 }
 

@@ -84,6 +84,10 @@ class MeshBus implements Bus {
     this.#taker = taker
   }
 
+  onDelivered(listener: () => void): () => void {
+    return this.#mesh.onHandled(listener)
+  }
+
   isCrowded(node: string, target: string): boolean {
     return this.#crowds.has(node, target)
   }

@@ -84,6 +84,8 @@ export interface Mesh {
    * the acknowledgement of its frame. A handler that throws is a bug: logged, the frame counts as handled.
    */
   onFrame(kind: FrameKind, handler: (payload: Buffer, from: Peer) => void): void
+  /** Whenever all frames that came in one piece were handled. */
+  onHandled(listener: () => void): () => void
   /** Asks another node. @throws CallFault */
   call(peer: string, method: string, body: unknown, options: { readonly timeoutMs: number }): Promise<unknown>
   /** Answers such questions; an Error that is thrown goes back as `refused` with its message. At most 64 run at once for each peer. */

@@ -68,7 +68,7 @@ export class Streams {
   readonly #work = new Map<Session, Promise<void>>()
   readonly #all = new Set<ClientStream>()
   readonly #timer: NodeJS.Timeout
-  readonly #unfollow: () => void
+  readonly #unfollow: (() => void)[]
   #isClosed = false
   #sweeps = 0
   /** Where clients are sent while this node is drained. */
@@ -86,9 +86,12 @@ export class Streams {
     this.location = options.location
     this.proxies = new Proxies(() => this.settings.proxies)
     this.handover = new Handover(this)
-    this.#unfollow = parts.bus.onStoodStill(() => {
-      for (const stream of this.#all) stream.wire.destroy()
-    })
+    this.#unfollow = [
+      parts.bus.onStoodStill(() => {
+        for (const stream of this.#all) stream.wire.destroy()
+      }),
+      parts.bus.onDelivered(() => this.batch.flush()),
+    ]
     this.#timer = setInterval(() => this.sweep(), SWEEP_MS)
     this.#timer.unref()
   }
@@ -187,7 +190,7 @@ export class Streams {
       clearTimeout(timer)
     }
     for (const stream of this.#all) stream.wire.destroy()
-    this.#unfollow()
+    for (const stop of this.#unfollow) stop()
     clearInterval(this.#timer)
     this.alarms.close()
   }

@@ -80,12 +80,13 @@ export class Stanza {
   #id: string | undefined
   #idStart: number
   #idEnd: number
-  #children: readonly ChildIndex[]
+  /** Undefined until somebody asks: who only hands a stanza on never does. */
+  #children: readonly ChildIndex[] | undefined
   #shift: number
   #element: Element | undefined
 
-  /** For the framer and this file; everyone else uses buildStanza, from or fromBytes. `shift` is added to the offsets of `children`. */
-  constructor(parts: StanzaParts, children: readonly ChildIndex[], shift = 0) {
+  /** For the framer and this file; everyone else uses buildStanza, from or fromBytes. `shift` is added to the offsets of `children`; without them they are looked for. */
+  constructor(parts: StanzaParts, children: readonly ChildIndex[] | undefined, shift = 0) {
     this.kind = parts.kind
     this.name = parts.name
     this.ns = parts.ns
@@ -114,10 +115,10 @@ export class Stanza {
     const name = localName(root.name)
     if (root.name === name && kindOf(name, declared ?? NS_CLIENT) !== 'other') {
       if (xmlns !== undefined) return Stanza.fromBytes(withoutSpans(source, root, [xmlns]))
-      return build(source, root, kindOf(name, NS_CLIENT), NS_CLIENT, NS_CLIENT)
+      return build(source, root, kindOf(name, NS_CLIENT), NS_CLIENT)
     }
     const ns = root.name === name ? (declared ?? '') : declarationOf(source, root, prefixOf(root.name))
-    return build(source, root, 'other', ns ?? '', declared ?? '')
+    return build(source, root, 'other', ns ?? '')
   }
 
   get id(): string | undefined {
@@ -131,16 +132,16 @@ export class Stanza {
   /** Direct children in document order. */
   get children(): readonly ChildIndex[] {
     const shift = this.#shift
-    if (shift !== 0) {
+    if (this.#children === undefined) this.#children = this.#found()
+    else if (shift !== 0)
       this.#children = this.#children.map(child => ({ ...child, start: child.start + shift, end: child.end + shift }))
-      this.#shift = 0
-    }
+    this.#shift = 0
     return this.#children
   }
 
   /** Whether there is such a direct child; no tree is built. */
   has(name: string, ns: string): boolean {
-    return this.#children.some(child => child.name === name && child.ns === ns)
+    return (this.#children ?? this.children).some(child => child.name === name && child.ns === ns)
   }
 
   /** The first such direct child as a tree, made anew on each call. Its namespaces resolve as they did inside the stanza. */
@@ -259,6 +260,16 @@ export class Stanza {
     return this.bytes.toString('utf8')
   }
 
+  #found(): ChildIndex[] {
+    const { bytes } = this
+    const root = readStartTag(bytes, 0)
+    const defaultNs = this.kind === 'other' ? (declarationOf(bytes, root, '') ?? '') : NS_CLIENT
+    const children: ChildIndex[] = []
+    if (root.isEmpty) return children
+    eachElement(bytes, root.end, bytes.length, (from, to) => children.push(index(bytes, root, from, to, defaultNs)))
+    return children
+  }
+
   #parse(): Element {
     const element = parseElement(this.bytes)
     if (this.kind !== 'other') element.attrs.xmlns = NS_CLIENT
@@ -312,20 +323,22 @@ export function buildStanza(
   return Stanza.fromBytes(Buffer.from(text))
 }
 
-function build(bytes: Buffer, root: StartTag, kind: StanzaKind, ns: string, defaultNs: string): Stanza {
-  const children: ChildIndex[] = []
-  if (!root.isEmpty) {
-    eachElement(bytes, root.end, bytes.length, (from, to) => children.push(index(bytes, root, from, to, defaultNs)))
+function build(bytes: Buffer, root: StartTag, kind: StanzaKind, ns: string): Stanza {
+  let to: string | undefined
+  let from: string | undefined
+  let id: string | undefined
+  let type: string | undefined
+  let lang: string | undefined
+  for (const { name, valueStart, valueEnd } of root.attributes) {
+    if (name === 'to') to = decodeValue(bytes, valueStart, valueEnd)
+    else if (name === 'from') from = decodeValue(bytes, valueStart, valueEnd)
+    else if (name === 'id') id = decodeValue(bytes, valueStart, valueEnd)
+    else if (name === 'type') type = decodeValue(bytes, valueStart, valueEnd)
+    else if (name === 'xml:lang') lang = decodeValue(bytes, valueStart, valueEnd)
   }
-  const { attributes } = root
-  const to = attributeOf(bytes, attributes, 'to')
-  const from = attributeOf(bytes, attributes, 'from')
-  const id = attributeOf(bytes, attributes, 'id')
-  const type = attributeOf(bytes, attributes, 'type')
-  const lang = attributeOf(bytes, attributes, 'xml:lang')
   // All parts have the same keys in the same order: the constructor then sees one shape.
   const name = localName(root.name)
-  return new Stanza({ kind, name, ns, to, from, id, type, lang, bytes, idStart: 0, idEnd: 0 }, children)
+  return new Stanza({ kind, name, ns, to, from, id, type, lang, bytes, idStart: 0, idEnd: 0 }, undefined)
 }
 
 function index(bytes: Buffer, root: StartTag, start: number, end: number, defaultNs: string): ChildIndex {

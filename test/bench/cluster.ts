@@ -8,16 +8,13 @@ import { figureOf } from '../support/figures.ts'
 import { cpuOf, median, memoryOf } from './accounting.ts'
 import { type Account, Connection, type Target } from './connection.ts'
 
-const singles = 2_000
+const singles = 4_000
 const window = 256
 const mark = '</message>'
 /** How long the two PCs are left alone to see what they need for that. */
 const restSeconds = 10
 
 export interface ClusterCost {
-  /** Half of the messages of one person to another arrive within, milliseconds. */
-  sameP50: number
-  crossP50: number
   /** Messages a second from one person to one on another PC. */
   perSecond: number
   archivedPerSecond: number
@@ -32,6 +29,52 @@ export interface ClusterCost {
   memberStartSeconds: number
 }
 
+/** Half of the messages of one person to another arrive within, milliseconds. */
+export interface Distance {
+  sameP50: number
+  crossP50: number
+}
+
+/**
+ * How far it is to another PC, one message at a time.
+ * @param targets where the two PCs take people
+ */
+export async function measureDistance(
+  targets: readonly [Target, Target],
+  people: readonly [Account, Account, Account],
+): Promise<Distance> {
+  const { sender, near, far } = await threeOf(targets, people)
+  try {
+    const same = { receiver: near, arrivals: arrivalsOf(near), times: [] as number[] }
+    const cross = { receiver: far, arrivals: arrivalsOf(far), times: [] as number[] }
+    // An office's servers have been running for a while.
+    for (const { receiver, arrivals } of [same, cross]) await rate(sender, arrivals, message(receiver.jid, false), 2)
+    // Interleaved, so that a noisy moment hurts both alike.
+    for (let index = 0; index < singles; index++) {
+      for (const { receiver, arrivals, times } of [same, cross]) {
+        const since = performance.now()
+        const arrived = arrivals.next()
+        sender.write(message(receiver.jid, false))
+        await arrived
+        times.push(performance.now() - since)
+      }
+    }
+    return { sameP50: median(same.times.slice(singles / 4)), crossP50: median(cross.times.slice(singles / 4)) }
+  } finally {
+    for (const one of [sender, near, far]) one.destroy()
+  }
+}
+
+async function threeOf(
+  [here, there]: readonly [Target, Target],
+  [romeo, juliet, nurse]: readonly [Account, Account, Account],
+): Promise<{ sender: Connection; near: Connection; far: Connection }> {
+  const sender = await Connection.open(here, romeo, 'bench', 'SCRAM-SHA-1')
+  const near = await Connection.open(here, nurse, 'bench', 'SCRAM-SHA-1')
+  const far = await Connection.open(there, juliet, 'bench', 'SCRAM-SHA-1')
+  return { sender, near, far }
+}
+
 /** @param targets where the two PCs take people */
 export async function measureCluster(
   appliances: readonly [Appliance, Appliance],
@@ -39,32 +82,11 @@ export async function measureCluster(
   people: readonly [Account, Account, Account],
   seconds: number,
 ): Promise<ClusterCost> {
-  const [romeo, juliet, nurse] = people
-  const [here, there] = targets
-  const sender = await Connection.open(here, romeo, 'bench', 'SCRAM-SHA-1')
-  const near = await Connection.open(here, nurse, 'bench', 'SCRAM-SHA-1')
-  const far = await Connection.open(there, juliet, 'bench', 'SCRAM-SHA-1')
+  const { sender, near, far } = await threeOf(targets, people)
   try {
     // Before there is anything to do: what an office's PCs need most of the day.
     const needs = await needsOf(appliances[0])
-    // Interleaved, so that a noisy moment hurts both alike.
-    const same: number[] = []
-    const cross: number[] = []
-    const arrivals = new Map([near, far].map(one => [one, arrivalsOf(one)]))
-    for (let index = 0; index < singles; index++) {
-      for (const [receiver, times] of [
-        [near, same],
-        [far, cross],
-      ] as const) {
-        const since = performance.now()
-        const arrived = arrivals.get(receiver)?.next()
-        sender.write(message(receiver.jid, false))
-        await arrived
-        times.push(performance.now() - since)
-      }
-    }
-    const counter = arrivals.get(far)
-    if (!counter) throw new Error('nobody counts')
+    const counter = arrivalsOf(far)
     const before = await Promise.all(appliances.map(({ pid }) => cpuOf(pid)))
     const from = counter.count
     const perSecond = await rate(sender, counter, message(far.jid, false), seconds)
@@ -73,8 +95,6 @@ export async function measureCluster(
     const crossCpu = (cpu * 1_000) / (counter.count - from)
     const archivedPerSecond = await rate(sender, counter, message(far.jid, true), seconds)
     return {
-      sameP50: median(same.slice(singles / 4)),
-      crossP50: median(cross.slice(singles / 4)),
       perSecond,
       archivedPerSecond,
       crossCpu,

@@ -8,7 +8,7 @@ import { type Appliance, startAppliance } from '../support/appliance.ts'
 import { isWhole, startWith, tokenConfigs, untilMembers } from '../support/small-office.ts'
 import { calibrate, median } from './accounting.ts'
 import { measureArchive } from './archive.ts'
-import { measureCluster } from './cluster.ts'
+import { measureCluster, measureDistance } from './cluster.ts'
 import type { Account, Target } from './connection.ts'
 import { crowd } from './crowd.ts'
 import { measureLogins } from './logins.ts'
@@ -63,9 +63,16 @@ async function cluster(): Promise<void> {
     await untilMembers(started)
     const [here, there] = started as [Appliance, Appliance]
     const cost = await measureCluster([here, there], [plain(here), plain(there)], people, options.seconds)
-    note('message on one PC, half of them arrive within', 'ms', { server: cost.sameP50 })
-    note('message to another PC, half of them arrive within', 'ms', { server: cost.crossP50 })
-    note('that is so many times as long', '', { server: cost.crossP50 / cost.sameP50 }, 1.5)
+    const kinds = [
+      { name: 'TLS', targets: [await secure(here), await secure(there)] as const, goal: 1.5 },
+      { name: 'plain', targets: [plain(here), plain(there)] as const },
+    ]
+    for (const { name, targets, goal } of kinds) {
+      const { sameP50, crossP50 } = await measureDistance(targets, people)
+      note(`message on one PC, ${name}, half of them arrive within`, 'ms', { server: sameP50 })
+      note(`message to another PC, ${name}, half of them arrive within`, 'ms', { server: crossP50 })
+      note(`${name}: that is so many times as long`, '', { server: crossP50 / sameP50 }, goal)
+    }
     note('message to another PC, both servers', 'µs', { server: cost.crossCpu })
     note('messages to another PC, from one to one', 'a second', { server: cost.perSecond }, { atLeast: 5_000 })
     note('archived message to another PC', 'a second', { server: cost.archivedPerSecond })

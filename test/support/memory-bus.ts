@@ -121,6 +121,10 @@ class MemoryNode implements Bus {
     return () => listeners.delete(listener)
   }
 
+  onDelivered(): () => void {
+    return () => undefined
+  }
+
   hasStoodStill(): boolean {
     return false
   }

@@ -25,6 +25,8 @@ export interface PeerGround {
   /** False when this process was frozen: then all links were just dropped. */
   heard(): boolean
   onFrame(peer: FarPeer, frame: Frame): void
+  /** All frames that came in one piece were handled. */
+  onHandled(): void
   /** After a state, an epoch or a version has changed. */
   onChange(peer: FarPeer, before: PeerState): void
 }
@@ -257,6 +259,10 @@ export class FarPeer implements Peer, LinkEvents {
 
   numbered(_link: Link, frame: Frame): void {
     this.#ground.onFrame(this, frame)
+  }
+
+  handled(): void {
+    this.#ground.onHandled()
   }
 
   roundTrip(link: Link, ms: number): void {

@@ -20,6 +20,8 @@ export interface LinkEvents {
   greeted(link: Link, hello: Hello): void
   chosen(link: Link, use: Use): void
   numbered(link: Link, frame: Frame): void
+  /** Everything that came in one piece was handled. */
+  handled(): void
   roundTrip(link: Link, ms: number): void
   bye(link: Link): void
   /** The other side does not want this connection. */
@@ -42,6 +44,11 @@ export interface LinkOptions {
 }
 
 const batchBytes = 262_144
+/** What was handled is acknowledged with the next thing that is written, else so soon: a write for each alone would wake both PCs once more. */
+const ackMs = 5
+/** More than this is acknowledged in the same turn: the other side keeps it until then. */
+const ackFrames = 32
+const ackBytes = 65_536
 
 export class Link {
   /** What this side said first: void when the channel has changed since. */
@@ -58,6 +65,9 @@ export class Link {
   readonly #deadline: NodeJS.Timeout
   #plain: Buffer[] = []
   #owesAck = false
+  #handledFrames = 0
+  #handledBytes = 0
+  #ackTimer: NodeJS.Timeout | undefined
   /** An acknowledgement that waits until the frames up to `after` are written. */
   #ack: { readonly number: number; readonly after: number } | undefined
   #isScheduled = false
@@ -93,7 +103,7 @@ export class Link {
   /** Reads what came with the hello, after whoever made the link knows it. */
   start(): void {
     if (this.hello) this.#events.greeted(this, this.hello)
-    this.#drainReader()
+    this.#takeAll()
   }
 
   /** Writes what waits at the end of this turn. */
@@ -152,6 +162,7 @@ export class Link {
   #over(why: string, by: 'us' | 'them'): void {
     this.#isEnded = true
     clearTimeout(this.#deadline)
+    clearTimeout(this.#ackTimer)
     this.#events.ended(this, why, by)
   }
 
@@ -171,6 +182,10 @@ export class Link {
     if (this.#owesAck && !this.#ack) {
       this.#ack = { number: channel.received, after: channel.queued }
       this.#owesAck = false
+      this.#handledFrames = 0
+      this.#handledBytes = 0
+      clearTimeout(this.#ackTimer)
+      this.#ackTimer = undefined
     }
     const batch = channel.batch(batchBytes)
     if (batch) parts.push(batch)
@@ -184,7 +199,15 @@ export class Link {
   #read(chunk: Buffer): void {
     if (this.#isEnded || !this.#events.heard(this)) return
     this.#reader.push(chunk)
+    this.#takeAll()
+  }
+
+  #takeAll(): void {
     this.#drainReader()
+    if (this.#isEnded || this.#handledFrames === 0) return
+    this.#events.handled()
+    if (this.#handledFrames >= ackFrames || this.#handledBytes >= ackBytes) this.schedule()
+    else this.#ackTimer ??= setTimeout(() => this.#flush(), ackMs)
   }
 
   #drainReader(): void {
@@ -204,7 +227,9 @@ export class Link {
       const order = this.#channel.take(frame.number)
       if (order === 'gap') return 'a frame is missing'
       if (order === 'next') this.#events.numbered(this, frame)
-      this.acknowledge()
+      this.#owesAck = true
+      this.#handledFrames++
+      this.#handledBytes += frame.payload.length
       return undefined
     }
     switch (frame.kind) {

@@ -51,6 +51,7 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
   const handlers = new Map<number, FrameHandler>()
   const listeners = new Set<(peer: Peer, before: PeerState) => void>()
   const stillListeners = new Set<() => void>()
+  const handledListeners = new Set<() => void>()
   const joinTakers = new Set<Parameters<Mesh['onJoin']>[0]>()
   let listener: Listener | undefined
   let isClosed = false
@@ -122,6 +123,9 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
     hello,
     heard: () => !heartbeat.isFrozen(),
     onFrame,
+    onHandled: () => {
+      for (const tell of handledListeners) tell()
+    },
     onChange,
   }
 
@@ -197,6 +201,10 @@ export async function openMesh(options: MeshOptions): Promise<OpenMesh> {
     },
     onFrame(frameKind, handler) {
       handlers.set(frameKind, handler)
+    },
+    onHandled(listen) {
+      handledListeners.add(listen)
+      return () => handledListeners.delete(listen)
     },
     call(name, method, body, { timeoutMs }) {
       const peer = byName.get(name)
