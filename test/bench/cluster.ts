@@ -5,14 +5,17 @@ import { processorSeconds } from '../../server/cluster/hazelcast/process-figures
 import { childrenOf } from '../faults/processes.ts'
 import type { Appliance } from '../support/appliance.ts'
 import { figureOf } from '../support/figures.ts'
+import { eventually } from '../support/postgres-server.ts'
 import { cpuOf, median, memoryOf } from './accounting.ts'
 import { type Account, Connection, type Target } from './connection.ts'
 
-const singles = 4_000
+/** The first half of them only warms both servers up: an office's have been running for a while. */
+const singles = 12_000
 const window = 256
 const mark = '</message>'
-/** How long the two PCs are left alone to see what they need for that. */
-const restSeconds = 10
+/** How long the two PCs are left alone to see what they need for that, and before: their start is not their rest. */
+const restSeconds = 15
+const settleSeconds = 20
 
 export interface ClusterCost {
   /** Messages a second from one person to one on another PC. */
@@ -20,6 +23,10 @@ export interface ClusterCost {
   archivedPerSecond: number
   /** Microseconds of both servers for one of them. */
   crossCpu: number
+}
+
+/** What a PC needs while nothing happens, as most of an office's day. */
+export interface Needs {
   serverMb: number
   memberMb: number
   /** Of one processor, while nothing happens. */
@@ -47,7 +54,6 @@ export async function measureDistance(
   try {
     const same = { receiver: near, arrivals: arrivalsOf(near), times: [] as number[] }
     const cross = { receiver: far, arrivals: arrivalsOf(far), times: [] as number[] }
-    // An office's servers have been running for a while.
     for (const { receiver, arrivals } of [same, cross]) await rate(sender, arrivals, message(receiver.jid, false), 2)
     // Interleaved, so that a noisy moment hurts both alike.
     for (let index = 0; index < singles; index++) {
@@ -59,7 +65,7 @@ export async function measureDistance(
         times.push(performance.now() - since)
       }
     }
-    return { sameP50: median(same.times.slice(singles / 4)), crossP50: median(cross.times.slice(singles / 4)) }
+    return { sameP50: median(same.times.slice(singles / 2)), crossP50: median(cross.times.slice(singles / 2)) }
   } finally {
     for (const one of [sender, near, far]) one.destroy()
   }
@@ -84,8 +90,6 @@ export async function measureCluster(
 ): Promise<ClusterCost> {
   const { sender, near, far } = await threeOf(targets, people)
   try {
-    // Before there is anything to do: what an office's PCs need most of the day.
-    const needs = await needsOf(appliances[0])
     const counter = arrivalsOf(far)
     const before = await Promise.all(appliances.map(({ pid }) => cpuOf(pid)))
     const from = counter.count
@@ -98,7 +102,6 @@ export async function measureCluster(
       perSecond,
       archivedPerSecond,
       crossCpu,
-      ...needs,
     }
   } finally {
     for (const one of [sender, near, far]) one.destroy()
@@ -160,15 +163,21 @@ function message(to: string, isArchived: boolean): Buffer {
   return Buffer.from(`<message to='${to}' type='chat' id='m1'><body>${'x'.repeat(60)}</body>${hint}</message>`)
 }
 
+/** Ends a PC's Hazelcast member, and waits until its server has started another. */
+export async function startMemberAnew(appliance: Appliance): Promise<void> {
+  // While there is none, there is no such number.
+  const restarts = () => figureOf(appliance, 'lanthorn_hazelcast_restarts_total').catch(() => 0)
+  const before = await restarts()
+  for (const pid of await childrenOf(appliance.pid, 'java')) process.kill(pid, 'SIGKILL')
+  await eventually('another member', async () => (await restarts()) > before)
+}
+
 /** What a PC needs at rest. */
-async function needsOf(
-  appliance: Appliance,
-): Promise<
-  Pick<ClusterCost, 'serverMb' | 'memberMb' | 'serverIdlePercent' | 'memberIdlePercent' | 'memberStartSeconds'>
-> {
+export async function needsOf(appliance: Appliance): Promise<Needs> {
   const { pid } = appliance
   const [member] = await childrenOf(pid, 'java')
   if (member === undefined) throw new Error('no Hazelcast member runs: is there a Java?')
+  await delay(settleSeconds * 1_000)
   const used = (): (number | undefined)[] => [pid, member].map(processorSeconds)
   const before = used()
   await delay(restSeconds * 1_000)

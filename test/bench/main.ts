@@ -8,7 +8,7 @@ import { type Appliance, startAppliance } from '../support/appliance.ts'
 import { isWhole, startWith, tokenConfigs, untilMembers } from '../support/small-office.ts'
 import { calibrate, median } from './accounting.ts'
 import { measureArchive } from './archive.ts'
-import { measureCluster, measureDistance } from './cluster.ts'
+import { measureCluster, measureDistance, needsOf, startMemberAnew } from './cluster.ts'
 import type { Account, Target } from './connection.ts'
 import { crowd } from './crowd.ts'
 import { measureLogins } from './logins.ts'
@@ -62,7 +62,15 @@ async function cluster(): Promise<void> {
     await isWhole(started)
     await untilMembers(started)
     const [here, there] = started as [Appliance, Appliance]
-    const cost = await measureCluster([here, there], [plain(here), plain(there)], people, options.seconds)
+    // The members of both have just started on one computer; in an office each has one of its own.
+    await startMemberAnew(there)
+    await untilMembers(started)
+    const needs = await needsOf(there)
+    note('memory of a server among two', 'MiB', { server: needs.serverMb })
+    note('memory of its Hazelcast member', 'MB', { server: (needs.memberMb * 2 ** 20) / 1e6 }, 110)
+    note('start of its Hazelcast member', 's', { server: needs.memberStartSeconds }, 5)
+    note('processor of a server among two, at rest', '%', { server: needs.serverIdlePercent })
+    note('processor of its Hazelcast member, at rest', '%', { server: needs.memberIdlePercent }, 2)
     const kinds = [
       { name: 'TLS', targets: [await secure(here), await secure(there)] as const, goal: 1.5 },
       { name: 'plain', targets: [plain(here), plain(there)] as const },
@@ -73,14 +81,10 @@ async function cluster(): Promise<void> {
       note(`message to another PC, ${name}, half of them arrive within`, 'ms', { server: crossP50 })
       note(`${name}: that is so many times as long`, '', { server: crossP50 / sameP50 }, goal)
     }
+    const cost = await measureCluster([here, there], [plain(here), plain(there)], people, options.seconds)
     note('message to another PC, both servers', 'µs', { server: cost.crossCpu })
     note('messages to another PC, from one to one', 'a second', { server: cost.perSecond }, { atLeast: 5_000 })
     note('archived message to another PC', 'a second', { server: cost.archivedPerSecond })
-    note('memory of a server among two', 'MiB', { server: cost.serverMb })
-    note('memory of its Hazelcast member', 'MB', { server: (cost.memberMb * 2 ** 20) / 1e6 }, 110)
-    note('start of its Hazelcast member', 's', { server: cost.memberStartSeconds }, 5)
-    note('processor of a server among two, at rest', '%', { server: cost.serverIdlePercent })
-    note('processor of its Hazelcast member, at rest', '%', { server: cost.memberIdlePercent }, 2)
   } finally {
     for (const one of started) await one.cleanup()
   }
