@@ -46,7 +46,9 @@ beforeAll(async () => {
   if (isLeftOut) return
   say(`FAULT_SEED=${luck.seed}; of the longer ones ${played.join(', ')}`)
   const since = performance.now()
-  office = await LabOffice.open({ pcs: 3, database: 'outside' })
+  // In a minute more may wait for Juliet than an office lets wait for anybody: Romeo would be told, and nothing could be said of what is kept.
+  const config = { settings: { 'offline.waitingMax': 10_000 } }
+  office = await LabOffice.open({ pcs: 3, database: 'outside', config })
   const onMs = performance.now() - since
   await office.isWhole()
   say(

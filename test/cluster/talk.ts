@@ -133,9 +133,10 @@ export class Talk implements AsyncDisposable {
       const bodies = archive.map(({ body }) => body)
       const kept = new Set(bodies)
       const receiver = this.#seat(to).client
+      const refusals = client.others.filter(({ name, attrs }) => name === 'message' && attrs.type === 'error')
       expect(
         client.acknowledged.filter(body => !kept.has(body)),
-        `${client.person}: acknowledged and lost`,
+        `${client.person}: acknowledged and lost; ${refusals.length} were refused: ${refusals[0] ?? '–'}`,
       ).toEqual([])
       if (!mayRepeat.includes(client.person)) {
         expect(repeated(bodies), `${client.person}: twice in the archive`).toEqual([])

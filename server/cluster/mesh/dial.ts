@@ -10,7 +10,15 @@ export interface DialTarget {
 }
 
 /** What became of one try. */
-export type Dialled = { readonly socket: tls.TLSSocket } | { readonly fault: string; readonly isCheap: boolean }
+export type Dialled = { readonly socket: tls.TLSSocket } | DialFault
+
+interface DialFault {
+  readonly fault: string
+  /** It was over in no time. */
+  readonly isCheap: boolean
+  /** The computer is there, and nothing listens. */
+  readonly isRefused?: boolean
+}
 
 /** 'host:5275', '[fd00::1]:5275'; undefined when it is neither. */
 export function splitAddress(address: string): { host: string; port: number } | undefined {
@@ -84,7 +92,7 @@ export function dialAddress(given: {
 function faultOf(error: NodeJS.ErrnoException, address: string): Dialled {
   switch (error.code) {
     case 'ECONNREFUSED':
-      return { fault: `${address} refuses the connection: Lanthorn does not run there`, isCheap: true }
+      return { fault: `${address} refuses the connection: Lanthorn does not run there`, isCheap: true, isRefused: true }
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
     case 'ENETDOWN':
@@ -108,6 +116,8 @@ export interface DialerOptions {
   /** Takes a connection. Resolves when it has become the link, or has ended. */
   readonly take: (socket: tls.TLSSocket, address: string) => Promise<void>
   readonly onTrouble: (sentence: string) => void
+  /** At one of the addresses nothing listens. */
+  readonly onRefused: () => void
 }
 
 /** Keeps dialling one peer for as long as a link to it is needed. */
@@ -192,11 +202,7 @@ export class Dialer {
     return results.every(result => result?.isCheap ?? false)
   }
 
-  async #try(
-    address: string,
-    index: number,
-    round: AbortController,
-  ): Promise<{ fault: string; isCheap: boolean } | undefined> {
+  async #try(address: string, index: number, round: AbortController): Promise<DialFault | undefined> {
     const { timings, identity, target, isNeeded, take } = this.#options
     if (!(await wait(index * timings.staggerMs, round.signal)) || !isNeeded()) return undefined
     const dialled = await dialAddress({
@@ -206,7 +212,11 @@ export class Dialer {
       timeoutMs: timings.dialMs,
       signal: round.signal,
     })
-    if ('fault' in dialled) return round.signal.aborted ? undefined : dialled
+    if ('fault' in dialled) {
+      if (round.signal.aborted) return undefined
+      if (dialled.isRefused) this.#options.onRefused()
+      return dialled
+    }
     if (this.#isClosed || round.signal.aborted) {
       dialled.socket.destroy()
       return undefined

@@ -1,35 +1,17 @@
 /** One other node as this one sees it: its state, its channel, and which of its connections is the link. */
 import type { TLSSocket } from 'node:tls'
-import type { Logger } from 'pino'
 import type { Outcome, Peer, PeerState } from '../mesh.ts'
-import type { KnownNode, SelfNode } from '../node.ts'
+import type { KnownNode } from '../node.ts'
 import { Addresses } from './addresses.ts'
 import { plainAddress } from './admission.ts'
 import { Channel } from './channel.ts'
 import { choose, isStale, type Situation, secondProcess } from './choice.ts'
 import { Dialer } from './dial.ts'
 import { type Frame, type FrameReader, kind, plainFrame } from './frames.ts'
-import type { Hello, HelloBase } from './hello.ts'
-import type { Identity } from './identity.ts'
+import type { PeerGround } from './ground.ts'
+import type { Hello } from './hello.ts'
 import { Link, type LinkEvents, type Use, useFrame } from './link.ts'
-import type { MeshLimits, MeshTimings } from './timings.ts'
-
-/** What all peers of a mesh share. */
-export interface PeerGround {
-  readonly self: SelfNode
-  readonly timings: MeshTimings
-  readonly limits: MeshLimits
-  readonly identity: Identity
-  readonly log: Logger
-  hello(): HelloBase
-  /** False when this process was frozen: then all links were just dropped. */
-  heard(): boolean
-  onFrame(peer: FarPeer, frame: Frame): void
-  /** All frames that came in one piece were handled. */
-  onHandled(): void
-  /** After a state, an epoch or a version has changed. */
-  onChange(peer: FarPeer, before: PeerState): void
-}
+import { Suspicion } from './suspicion.ts'
 
 /** A share of the last measurement in the round trip that is shown. */
 const smoothing = 0.2
@@ -57,6 +39,7 @@ export class FarPeer implements Peer, LinkEvents {
   #life: string | undefined
   #arriving: string | undefined
   #lastHeard = 0
+  readonly #suspicion: Suspicion
   #isClosed = false
 
   constructor(node: KnownNode, ground: PeerGround) {
@@ -65,6 +48,7 @@ export class FarPeer implements Peer, LinkEvents {
     this.#isLead = ground.self.number < node.number
     this.trouble = `${node.name} has not been reached since this PC started.`
     this.addresses = new Addresses(node.addresses)
+    this.#suspicion = new Suspicion(ground.timings.suspectMs)
     this.channel = new Channel(ground.limits, error => {
       ground.log.error({ err: error, node: this.node.name }, 'what waited for a frame to another PC failed')
     })
@@ -76,6 +60,10 @@ export class FarPeer implements Peer, LinkEvents {
       isNeeded: () => !this.#isClosed && this.state !== 'up',
       take: (socket, address) => this.#dialled(socket, address),
       onTrouble: sentence => this.#fail(sentence),
+      onRefused: () => {
+        this.#suspicion.refused()
+        this.#loseIfProved()
+      },
     })
   }
 
@@ -313,12 +301,19 @@ export class FarPeer implements Peer, LinkEvents {
       this.#enter('suspected')
       this.#dialer.wake()
     }
+    this.#loseIfProved()
     if (isPing) this.#active?.ping()
   }
 
   /** Hazelcast has dropped it. */
   absent(): void {
-    if (this.state === 'suspected') this.#lose('it is absent from Hazelcast too')
+    this.#suspicion.absent()
+    this.#loseIfProved()
+  }
+
+  #loseIfProved(): void {
+    if (this.state === 'suspected' && this.#suspicion.isProved(performance.now()))
+      this.#lose('it is absent from Hazelcast too')
   }
 
   /** This process stood still: whatever the others have sent meanwhile was for a node that they may have given up. */
@@ -378,6 +373,8 @@ export class FarPeer implements Peer, LinkEvents {
   #set(state: PeerState): void {
     this.state = state
     this.since = Date.now()
+    if (state === 'suspected') this.#suspicion.begin(performance.now())
+    else this.#suspicion.end()
   }
 
   #fail(sentence: string): void {
