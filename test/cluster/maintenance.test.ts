@@ -145,7 +145,7 @@ describe.skipIf(!canMakeNetworks || !canBreakProcesses || !isThorough)(
         await talk.goesOn('juliet')
         await talk.goesOn('anna')
         const until = performance.now()
-        const stall = Math.max(...everybody.map(person => talk.longestGap(person, from, until)))
+        const stall = Math.max(...everybody.map(person => talk.longestGap(person, from, until).ms))
         say(
           `${node === base ? 'the PC with the database' : 'a PC'} restarted: stopped in ${stopped} ms, there again in ${started} ms, whole after ${Math.round(until - from)} ms; nobody waited longer than ${Math.round(stall)} ms; back after ${movers.map(person => `${Math.round(talk.backAfter(person).at(-1) ?? -1)} ms`).join(', ')}`,
         )
@@ -218,7 +218,7 @@ describe.skipIf(!canMakeNetworks || !canBreakProcesses || !isThorough)(
         const other = await tryToLogIn(right, 'mercutio')
         await delay(Math.max(0, 5_000 - (performance.now() - from)))
         const until = performance.now()
-        const stall = Math.max(talk.longestGap('juliet', from, until), talk.longestGap('romeo', from, until))
+        const stall = Math.max(talk.longestGap('juliet', from, until).ms, talk.longestGap('romeo', from, until).ms)
         const isTheirs = (line: string): boolean => withDatabase || !line.includes('postgres')
         expect((await leftOf(base.appliance)).filter(isTheirs), 'processes left behind').toEqual([])
         const started = await startAgain(base)

@@ -106,7 +106,7 @@ test.skipIf(isLeftOut)(
     const to = performance.now()
     await talk.stop()
     await talk.expectKept(one)
-    const stall = talk.longestGap('anna', from, to)
+    const stall = talk.longestGap('anna', from, to).ms
     process.stdout.write(
       `stranger: ${counts.opened + counts.refused} connections from ${own.length} addresses in ${floodSeconds} s; the server used ${Math.round((cpu / (to - from)) * 100)} % of a processor; two people on it waited ${Math.round(stall)} ms at most\n`,
     )

@@ -96,13 +96,18 @@ export class Talk implements AsyncDisposable {
     }
   }
 
-  /** The longest that the receiver of a person saw nothing of it between two moments, milliseconds. */
-  longestGap(receiver: Person, from: number, to: number): number {
+  /** The longest that a person was sent nothing between two moments, milliseconds, and when that began. */
+  longestGap(receiver: Person, from: number, to: number): { ms: number; at: number } {
     const moments = this.#seat(receiver)
       .client.arrivals.map(({ at }) => at)
       .filter(at => at >= from && at <= to)
     const all = [from, ...moments, to]
-    return Math.max(...all.slice(1).map((at, index) => at - (all[index] ?? at)))
+    let longest = { ms: 0, at: from }
+    for (const [index, at] of all.entries()) {
+      const ms = (all[index + 1] ?? at) - at
+      if (ms > longest.ms) longest = { ms, at }
+    }
+    return longest
   }
 
   /** Nobody says anything more; everybody gets everything. */
