@@ -1,19 +1,16 @@
 /** The appliance as one of several: joins, makes or keeps the company of the other PCs, and gives the pages about them their desks. */
 import { rm } from 'node:fs/promises'
-import type { Logger } from 'pino'
-import type { Admin } from '../admin/admin.ts'
 import type { JoinDesk, NodesDesk } from '../admin/parts.ts'
 import { type ClusterParts, loadFeatures, migrationsOf } from '../chat.ts'
 import { hazelcastHere } from '../cluster/hazelcast/java.ts'
 import { KnownNodes } from '../cluster/known-nodes.ts'
 import { listNodes, putBackNodes } from '../cluster/registry.ts'
 import type { Welcome } from '../cluster/welcome.ts'
-import { type ClusterConfig, type Config, defaultCluster, type Listen } from '../config.ts'
+import { type ClusterConfig, type Config, defaultCluster } from '../config.ts'
 import { migrate } from '../db/migrate.ts'
 import type { Database } from '../db/pool.ts'
 import { addressesOf } from '../host.ts'
 import { officeAuthority } from '../net/office-certificates.ts'
-import type { DataFolder } from '../node.ts'
 import { type Office, type OfficeIdentity, officeFeatures } from '../office.ts'
 import type { Store } from '../store.ts'
 import { aroundOffice } from './around-office.ts'
@@ -26,6 +23,7 @@ import { LoneNodesDesk } from './lone-desks.ts'
 import { LoneWatch } from './lone-watch.ts'
 import { TOKEN_SECRET } from './membership.ts'
 import { mergeDesk } from './merging.ts'
+import type { NeighbourhoodOptions } from './neighbourhood-options.ts'
 import { ClusterNodesDesk } from './nodes-desk.ts'
 import { OfficeCluster } from './office-cluster.ts'
 import { clusterAddresses } from './open-cluster.ts'
@@ -35,31 +33,6 @@ import { choose, followSettings, settingsOf } from './settings-followed.ts'
 import { applicantOf, settleIn, withClusterPort } from './settling-in.ts'
 import { StatusReader } from './status.ts'
 import { Surroundings } from './surroundings.ts'
-
-export interface NeighbourhoodOptions {
-  readonly folder: DataFolder
-  readonly version: string
-  /** Of the autosetup file. */
-  readonly config: ClusterConfig | undefined
-  /** Its own certificate, as the autosetup file says. */
-  readonly tls: Config['tls']
-  /** The name this PC shall have, as the autosetup file says. */
-  readonly name: string
-  readonly log: Logger
-  readonly signal: AbortSignal
-  listen(): Listen
-  admin(): Admin
-  office(): Office | undefined
-  store(): Promise<Store>
-  /** Closes the office, lets `change` happen, opens it again. @param sentence what pages say meanwhile */
-  reopen(sentence: string, change?: () => Promise<void>, undo?: () => Promise<void>): Promise<void>
-  /** The data folder belongs to an office now: opens it. */
-  join(): Promise<void>
-  /** Ends chat on this PC for good. */
-  leave(): Promise<void>
-  /** Why this is no moment for such a change, as a sentence. */
-  busyWith(): string | undefined
-}
 
 /** The office goes on without this PC. */
 export class RemovedFault extends Error {
