@@ -40,7 +40,8 @@ export async function layOut(app: string, tree: string): Promise<void> {
   for (const name of ['lanthorn', 'lanthorn-desktop']) {
     await mkdir(path.join(tree, 'usr', 'bin'), { recursive: true })
     await symlink(`/${program}/bin/lanthorn`, path.join(tree, 'usr', 'bin', name))
-    const manual = gzipSync(await readFile(path.join(ours, 'lanthorn.1')))
+    // Debian Policy 12.1: as small as can be.
+    const manual = gzipSync(await readFile(path.join(ours, 'lanthorn.1')), { level: 9 })
     await place(manual, path.join(tree, 'usr', 'share', 'man', 'man1', `${name}.1.gz`))
   }
   await place(Buffer.from(await copyright()), path.join(tree, 'usr', 'share', 'doc', 'lanthorn', 'copyright'))
