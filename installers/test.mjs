@@ -31,18 +31,20 @@ try {
   finish()
 }
 const env = await time('find a browser, Python, databases and Electron', testEnvironment)
-if (filters.length === 0) for (const command of checks()) await check(command)
+if (filters.length === 0) await Promise.all(checks().map(check))
 await time('tests', runTests)
 finish()
 
-/** The steps of `npm run check`, one by one, so that each is timed and all run even if one fails. */
+/** The steps of `npm run check`, beside each other; all run even if one fails. */
 function checks() {
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   return scripts.check.split('&&').map(command => command.trim())
 }
 
 async function check(command) {
-  const code = await time(command, () => runShown(command, [], { shell: true, timeoutMs: checkMs }))
+  const from = performance.now()
+  const code = await runShown(command, [], { shell: true, timeoutMs: checkMs, title: command })
+  steps.push({ name: command, seconds: (performance.now() - from) / 1000 })
   if (code === 0) sum.passed++
   else sum.failed++
 }
@@ -97,12 +99,13 @@ function readTally(file) {
   }
 }
 
-/** Runs a program whose output is for the reader. Resolves with its exit code, 124 if it ran out of time. */
-function runShown(program, args, { timeoutMs, shell = false, env: extra = {} }) {
+/** Runs a program whose output is for the reader: as it comes, or at its end under a title. Resolves with its exit code, 124 if it ran out of time. */
+function runShown(program, args, { timeoutMs, shell = false, env: extra = {}, title }) {
   return new Promise(resolve => {
     // A group of its own, so that nothing it started outlives it.
     const isGroup = process.platform !== 'win32'
-    const stdio = ['ignore', 'inherit', 'inherit']
+    const output = title === undefined ? 'inherit' : 'pipe'
+    const stdio = ['ignore', output, output]
     const child = spawn(program, args, { cwd: root, shell, env: { ...env, ...extra }, stdio, detached: isGroup })
     const end = () => {
       if (child.pid === undefined) return
@@ -113,6 +116,8 @@ function runShown(program, args, { timeoutMs, shell = false, env: extra = {} }) 
       }
     }
     ends.add(end)
+    const told = []
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', chunk => told.push(chunk))
     let isLate = false
     const timer = setTimeout(() => {
       isLate = true
@@ -121,6 +126,7 @@ function runShown(program, args, { timeoutMs, shell = false, env: extra = {} }) 
     const finished = code => {
       clearTimeout(timer)
       ends.delete(end)
+      if (title !== undefined) process.stdout.write(`\n── ${title}\n${Buffer.concat(told)}`)
       resolve(isLate ? 124 : code)
     }
     child.on('error', () => finished(127))

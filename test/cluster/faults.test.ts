@@ -36,7 +36,7 @@ const isLeftOut = !canMakeNetworks || !canBreakProcesses
 const maySever = canSever()
 
 /** These take a minute more: of them two in a usual run. */
-const others = ['member', 'hangs', 'cable', 'link', 'slow', 'coming'] as const
+const others = ['member', 'hangs', 'moved', 'cable', 'link', 'slow', 'coming'] as const
 const played = some(others, 2, luck)
 const leftOut = (name: (typeof others)[number]): boolean => isLeftOut || !played.includes(name)
 const say = (text: string): boolean => process.stdout.write(`cluster faults: ${text}\n`)
@@ -191,7 +191,7 @@ test.skipIf(leftOut('hangs'))(
   240_000,
 )
 
-test.skipIf(isLeftOut)(
+test.skipIf(leftOut('moved'))(
   'a PC hangs, and its people log in elsewhere',
   async () => {
     await using talk = await everybody()

@@ -214,7 +214,7 @@ test.skipIf(!hasOutside || !canBreakProcesses)(
     await using appliance = await startAppliance({ env })
     await inside(appliance, fill(2_000))
     const luck = chance()
-    const steps = some(allSteps, 4, luck)
+    const steps = some(allSteps, 3, luck)
     process.stdout.write(`move: FAULT_SEED=${luck.seed}, dies at ${steps.join(', ')}\n`)
     for (const step of steps) {
       const outside = await freshOutside()

@@ -1,7 +1,6 @@
 /**
- * The connection to the database is cut at the n-th statement, n = 1 … 200, in a loop over login, message, roster, settings and password. The
- * loop is the same each time, so the n-th statement of 100 turns is every statement of one turn many times over: half of them cut before the
- * server has the statement, half after it has carried it out and before the answer is through.
+ * The connection to the database is cut at the n-th statement of a turn through login, message, roster, settings and password, n = 1, 2, 3 …: each
+ * once before the server has the statement, and once after it has carried it out and before the answer is through.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { loadFeatures } from '../../server/chat.ts'
@@ -10,8 +9,11 @@ import { freshDatabase, quietLog } from '../support/database.ts'
 import { Office } from '../support/office.ts'
 import { RawClient } from '../support/raw.ts'
 import { type CutMode, openStatementCutter, type StatementCutter } from '../support/statement-cutter.ts'
+import { isThorough } from './random.ts'
 
-const turns = 100
+const rounds = isThorough ? 5 : 1
+/** More than all statements of a turn, twice a round. */
+const turnsMax = 60 * rounds
 /** Nobody waits longer for an answer. */
 const silenceMs = 5_000
 const nsRoster = 'jabber:iq:roster'
@@ -56,7 +58,7 @@ beforeAll(async () => {
   await truth.exec(
     `INSERT INTO account (username, name, verifiers)
      SELECT 'person' || number, 'Person', verifiers FROM account, generate_series(1, $1) AS number WHERE username = 'romeo'`,
-    [turns * 3 + 10],
+    [turnsMax * 3 + 10],
   )
   romeo = await office.client('romeo', { over: 'plain', resource: 'r' })
   await romeo.manage()
@@ -87,6 +89,8 @@ test('at whichever statement the connection is cut: an answer in time, the old s
   await turn(number++)
   const perTurn = cutter.counted - before
   expect(perTurn).toBeGreaterThan(10)
+  const turns = 2 * perTurn * rounds
+  expect(turns).toBeLessThan(turnsMax)
   const told = { done: 0, again: 0 }
   const cuts = new Map<string, number>()
   for (let n = 1; n <= turns; n++) {

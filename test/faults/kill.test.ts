@@ -5,7 +5,7 @@ import { canBreakProcesses, gone, postgresOf, signalAll } from './processes.ts'
 import { type Chance, chance, isThorough } from './random.ts'
 import { repeated } from './repeated.ts'
 
-const rounds = isThorough ? 20 : 8
+const rounds = isThorough ? 20 : 4
 const limitMs = 180_000
 
 interface Round {
