@@ -44,8 +44,8 @@ export interface LinkOptions {
 }
 
 const batchBytes = 262_144
-/** What was handled is acknowledged with the next thing that is written, else so soon: a write for each alone would wake both PCs once more. */
-const ackMs = 5
+/** What was handled is acknowledged with the next thing that is written, else so soon: a write for each alone would wake both PCs while they have better to do. */
+const ackMs = 25
 /** More than this is acknowledged in the same turn: the other side keeps it until then. */
 const ackFrames = 32
 const ackBytes = 65_536
