@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { desktop } from '../test/support/desktop.ts'
+import { desktop, request } from '../test/support/desktop.ts'
 import { newsOf, nothingTold } from './news.ts'
 import type { Situation } from './tray-state.ts'
 
@@ -57,17 +57,6 @@ test('red is told once, and so is that it is over; what lies between is neither'
 })
 
 test('each PC that wants to join is told once, with its code', () => {
-  const request = {
-    id: 'r1',
-    name: 'BACK-OFFICE',
-    address: '192.168.1.31',
-    system: 'Windows 11',
-    version: '1.2.0',
-    code: '4827 · blue otter',
-    fingerprint: 'AB:CD',
-    at: '2026-11-22T10:04:00.000Z',
-    expiresAt: '2026-11-22T10:19:00.000Z',
-  }
   const both = up({ requests: [request, { ...request, id: 'r2', name: 'ATTIC' }] })
   expect(titles([up(), up({ requests: [request] }), both, both, up(), up({ requests: [request] })])).toEqual([
     [],

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { desktop } from '../test/support/desktop.ts'
+import { desktop, request } from '../test/support/desktop.ts'
 import { type MenuLine, menuOf, whatHappens } from './tray-menu.ts'
 import type { Situation } from './tray-state.ts'
 
@@ -78,17 +78,6 @@ describe('the menu of the tray', () => {
   })
 
   test('PCs that want to join stand on top, with their code', () => {
-    const request = {
-      id: 'r1',
-      name: 'BACK-OFFICE',
-      address: '192.168.1.31',
-      system: 'Windows 11',
-      version: '1.2.0',
-      code: '4827 · blue otter',
-      fingerprint: 'AB:CD',
-      at: '2026-11-22T10:04:00.000Z',
-      expiresAt: '2026-11-22T10:19:00.000Z',
-    }
     const trouble = 'It runs version 0.9, which cannot join: update it first.'
     const lines = menu(up({ requests: [request, { ...request, id: 'r2', name: 'ATTIC', trouble }] }))
     expect(read(lines).slice(0, 10)).toEqual([

@@ -1,21 +1,10 @@
 import { expect, test } from 'vitest'
-import { desktop } from '../test/support/desktop.ts'
+import { desktop, request } from '../test/support/desktop.ts'
 import type { LinkState } from './server-link.ts'
 import { lookOf, situationOf } from './tray-state.ts'
 
 const run = { pid: 1, adminUrl: 'http://127.0.0.1:9090/', token: 't' }
 const up = (changes = {}): LinkState => ({ at: 'up', run, desktop: desktop(changes) })
-const request = {
-  id: 'r1',
-  name: 'BACK-OFFICE',
-  address: '192.168.1.31',
-  system: 'Windows 11',
-  version: '1.2.0',
-  code: '4827 · blue otter',
-  fingerprint: 'AB:CD',
-  at: '2026-11-22T10:04:00.000Z',
-  expiresAt: '2026-11-22T10:19:00.000Z',
-}
 
 test('an office in good order has a green check and says so', () => {
   expect(lookOf(up())).toEqual({

@@ -22,3 +22,16 @@ export function desktop(changes: Partial<Desktop> = {}): Desktop {
     ...changes,
   }
 }
+
+/** A PC that wants to join, as the tray hears of it. */
+export const request: Desktop['requests'][number] = {
+  id: 'r1',
+  name: 'BACK-OFFICE',
+  address: '192.168.1.31',
+  system: 'Windows 11',
+  version: '1.2.0',
+  code: '4827 · blue otter',
+  fingerprint: 'AB:CD',
+  at: '2026-11-22T10:04:00.000Z',
+  expiresAt: '2026-11-22T10:19:00.000Z',
+}
